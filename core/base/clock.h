@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef POSTERN_BASE_CLOCK_H
+#define POSTERN_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* CLOCK_MONOTONIC in nanoseconds. [any] */
+uint64_t clock_ns(void);
+/* Unix time in microseconds. [any] */
+uint64_t clock_wall_us(void);
+
+#endif

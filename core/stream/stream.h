@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Streams inside the core: a stack of pst_stream_ops. The bottom one ("base") is a socket
+ * (stream_raw.c) or something a module supplies without a socket; others stand on it.
+ *
+ * A `struct stream *` always names one layer; the connection keeps the top one of each side.
+ * Interest and readiness belong to the base and are reached through any layer.
+ */
+#ifndef POSTERN_STREAM_STREAM_H
+#define POSTERN_STREAM_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "plugin-api/pst_stream.h"
+
+struct loop;
+struct stream; /* opaque outside core/stream; pst_stream * is the same pointer */
+
+/* Called when the base is ready for something that was waited for. PST_STREAM_READ | _WRITE. */
+typedef void (*stream_ready_fn)(void *arg, unsigned events);
+
+/* --- making [worker] -------------------------------------------------------------------------- */
+
+/* A socket's stream; owns fd from here on, closed on failure too. NULL: out of memory. */
+struct stream *stream_raw_new(struct loop *l, int fd);
+
+/* A base that a module implements. ops are copied. Does not call ops->close on failure. */
+struct stream *stream_module_new(struct loop *l, const struct pst_stream_ops *ops, void *ctx);
+
+/*
+ * Stack ops on `inner`; the result is the new top. NULL: out of memory (ctx is not closed, inner
+ * stays as it was).
+ */
+struct stream *stream_stack(struct stream *inner, const struct pst_stream_ops *ops, void *ctx);
+
+/*
+ * Close and free the whole stack from the top down to the base. On a socket PST_CLOSE_ABORT
+ * sends RST. Nothing is flushed. NULL is fine.
+ */
+void stream_free(struct stream *top, uint32_t how);
+
+struct stream *stream_inner(struct stream *s); /* NULL for the base */
+struct stream *stream_base(struct stream *s);
+
+/* --- bytes ------------------------------------------------------------------------------------- */
+
+/* As the members of pst_stream_ops; missing ones do the sensible thing. */
+int32_t stream_handshake(struct stream *s);
+int64_t stream_read(struct stream *s, struct pst_iov *v, uint32_t n);
+int64_t stream_write(struct stream *s, const struct pst_iov *v, uint32_t n);
+int32_t stream_flush(struct stream *s);
+int32_t stream_shutdown_write(struct stream *s);
+int32_t stream_direct_fd(struct stream *s, uint32_t dir);
+
+/*
+ * Bytes to be read before anything from below: the preface that the core has already taken from
+ * the client. `b` is moved into the base (its owner is the stream now) and freed once replayed.
+ */
+void stream_set_prefix(struct stream *s, struct buf *b);
+size_t stream_prefix_left(struct stream *s);
+
+/*
+ * Bytes to be written to the base before anything else (PROXY header). Copied; several calls
+ * append. They leave in the same system call as the first write when there is one; stream_flush()
+ * pushes them otherwise. direct_fd(WRITE) is PST_FD_NOT_NOW until they are out.
+ */
+int stream_push_front(struct stream *s, const void *p, size_t n);
+
+/* --- waiting ----------------------------------------------------------------------------------- */
+
+/* Who is told about readiness. The callback may free the stack. */
+void stream_on_ready(struct stream *s, stream_ready_fn fn, void *arg);
+/* What is waited for from now on: PST_STREAM_READ | PST_STREAM_WRITE, or 0. Level-triggered. */
+void stream_interest(struct stream *s, unsigned events);
+/* The owner of a module base says that it is ready; the callback runs from the run queue. */
+void stream_module_ready(struct stream *s, unsigned events);
+
+/* --- facts ------------------------------------------------------------------------------------- */
+
+int stream_fd(struct stream *s);            /* of the base, -1 without a socket */
+int stream_errno(struct stream *s);         /* of the last failure on the base, 0: none */
+uint64_t stream_bytes_in(struct stream *s);  /* on the wire: what the base has read, splice included */
+uint64_t stream_bytes_out(struct stream *s);
+void stream_count(struct stream *s, uint64_t in, uint64_t out); /* splice adds here */
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An edge's upstream: its targets, the choice among them, passive health. Shared by all
+ * workers: what changes is atomic or behind a small lock.
+ */
+#ifndef POSTERN_UPSTREAM_UPSTREAM_H
+#define POSTERN_UPSTREAM_UPSTREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "plugin-api/pst_types.h"
+
+struct conf_upstream;
+struct resolver;
+struct upstream;
+struct upstream_pick;
+
+/* Make it; host names are registered with the resolver. Borrows conf. NULL: no memory. [main] */
+struct upstream *upstream_new(const struct conf_upstream *conf, struct resolver *resolver);
+/* Carry health and connection counts over from the same edge's upstream before a reload, by
+ * target address. [main] */
+void upstream_adopt(struct upstream *u, const struct upstream *prev);
+void upstream_free(struct upstream *u);
+
+/*
+ * One connection's walk over the targets: each call of upstream_next() answers another target,
+ * best first by the balance method, healthy before unhealthy, backups last. Zero-initialise.
+ */
+struct upstream_walk {
+    uint64_t tried_small; /* bit per target, first 64         */
+    uint8_t *tried_big;   /* for more than 64; freed by _end  */
+    uint32_t tries;
+    void *current;        /* the target in use, counted       */
+    uint32_t addr_index;  /* next address of a host name      */
+};
+
+struct upstream_choice {
+    const char *name;     /* as configured; lives as long as the upstream    */
+    struct pst_addr addr; /* where to connect; PST_AF_UNIX: see path         */
+    const char *path;     /* unix socket                                     */
+    bool tls;             /* configured with "tls://"                        */
+};
+
+/*
+ * The next target for a client. ERR_NOT_FOUND: none is left (all tried, or no name resolved yet);
+ * ERR_LIMIT: as many as `tries` allows were tried. now is monotonic ns. [worker]
+ */
+int upstream_next(struct upstream *u, struct upstream_walk *w, const struct pst_addr *client,
+                  uint64_t now, struct upstream_choice *out);
+/* Tell how the attempt with the current target went. [worker] */
+void upstream_result(struct upstream *u, struct upstream_walk *w, bool ok, uint64_t now);
+/* The connection is over (or gave up): its count is taken back. Harmless when repeated. [worker] */
+void upstream_end(struct upstream *u, struct upstream_walk *w);
+
+#endif
