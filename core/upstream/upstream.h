@@ -25,15 +25,19 @@ void upstream_adopt(struct upstream *u, const struct upstream *prev);
 void upstream_free(struct upstream *u);
 
 /*
- * One connection's walk over the targets: each call of upstream_next() answers another target,
- * best first by the balance method, healthy before unhealthy, backups last. Zero-initialise.
+ * One connection's walk over the targets: each call of upstream_next() answers another target (of
+ * a host name: another address, until all were tried), best first by the balance method, healthy
+ * before unhealthy, backups last. A target that is out is tried only when nothing else is left,
+ * as a last resort; once its time out is over, one connection probes it and the others keep away
+ * until that one told its result. Zero-initialise.
  */
 struct upstream_walk {
     uint64_t tried_small; /* bit per target, first 64         */
     uint8_t *tried_big;   /* for more than 64; freed by _end  */
     uint32_t tries;
-    void *current;        /* the target in use, counted       */
-    uint32_t addr_index;  /* next address of a host name      */
+    void *current;       /* the target in use, counted       */
+    uint32_t addr_index; /* next address of a host name      */
+    uint32_t addr_tried; /* how many of them this walk tried */
 };
 
 struct upstream_choice {
