@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Network addresses: pst_addr to and from text and sockaddr. Pure but for addr_of_socket. */
+/* Network addresses: pst_addr to and from text and sockaddr. Pure. */
 #ifndef POSTERN_BASE_ADDR_H
 #define POSTERN_BASE_ADDR_H
 

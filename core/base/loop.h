@@ -26,7 +26,7 @@ struct msg {
     void (*fn)(struct msg *m, struct loop *l);
 };
 
-/* Make a loop. `no_lock`: the event base is only touched by this thread (always, here). */
+/* Make a loop; NULL when memory or descriptors ran out. Its event base has no locks. */
 struct loop *loop_new(void);
 /* Free it. Undelivered messages are run first, so that what they own is freed. */
 void loop_free(struct loop *l);
@@ -48,7 +48,10 @@ void loop_cancel(struct loop *l, struct task *t);
 /* Send a message. Messages of one sender arrive in order. Never fails. [any] */
 void loop_post(struct loop *l, struct msg *m);
 
-/* Scratch memory of this thread for one read-write turn; contents do not survive a callback. */
+/*
+ * Scratch memory of this thread for one read-write turn; contents do not survive a callback.
+ * *n gets its size. NULL on out of memory. [own thread]
+ */
 uint8_t *loop_scratch(struct loop *l, size_t *n);
 
 /* True when called on the loop's own thread (or before it runs). For assertions. [any] */

@@ -11,7 +11,8 @@
 enum metric_type { METRIC_COUNTER = 1, METRIC_GAUGE = 2 };
 
 /*
- * Define a metric: "postern_" + name. The same name answers the same id. name and help are copied.
+ * Define a metric: "postern_" + name; answers its id, 0 or more. The same name answers the same
+ * id. name and help are copied.
  * ERR_LIMIT, ERR_INVALID (name outside [a-z0-9_]). Before workers start, or later under the
  * registry's lock. [main]
  */
@@ -20,7 +21,7 @@ int metric_define(const char *name, const char *help, enum metric_type type);
 void metric_add(int id, int64_t n);
 /* Sum over all shards, ended threads included. [any] */
 int64_t metric_sum(int id);
-/* Walk all metrics in order of definition. [main] */
+/* Walk all metrics in order of definition; names come with the prefix. [main] */
 void metric_each(void (*cb)(void *arg, const char *name, const char *help, enum metric_type type,
                             int64_t value),
                  void *arg);

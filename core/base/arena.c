@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core/base/arena.h"
+
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The first chunk's payload; each further one is twice as large, up to CHUNK_MAX. */
+#define CHUNK_MIN 1024u
+#define CHUNK_MAX (64u * 1024u)
+
+struct arena_chunk {
+    struct arena_chunk *next;
+    size_t used;
+    size_t size;
+    alignas(max_align_t) uint8_t data[];
+};
+
+void arena_init(struct arena *a)
+{
+    a->head = NULL;
+}
+
+static struct arena_chunk *chunk_new(const struct arena *a, size_t n)
+{
+    size_t size = CHUNK_MIN;
+
+    if (a->head) {
+        size = a->head->size < CHUNK_MAX / 2 ? a->head->size * 2 : CHUNK_MAX;
+    }
+    if (size < n) {
+        size = n;
+    }
+    if (size > SIZE_MAX - sizeof(struct arena_chunk)) {
+        return NULL;
+    }
+    struct arena_chunk *c = calloc(1, sizeof(*c) + size);
+    if (c) {
+        c->size = size;
+    }
+    return c;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+    const size_t align = alignof(max_align_t);
+
+    if (n > SIZE_MAX - align) {
+        return NULL;
+    }
+    n = n == 0 ? align : (n + align - 1) & ~(align - 1);
+    if (!a->head || a->head->size - a->head->used < n) {
+        struct arena_chunk *c = chunk_new(a, n);
+
+        if (!c) {
+            return NULL;
+        }
+        c->next = a->head;
+        a->head = c;
+    }
+    void *p = a->head->data + a->head->used;
+    a->head->used += n;
+    return p;
+}
+
+char *arena_strndup(struct arena *a, const char *p, size_t n)
+{
+    if (n == SIZE_MAX) {
+        return NULL;
+    }
+    char *copy = arena_alloc(a, n + 1);
+    if (copy && n > 0) {
+        memcpy(copy, p, n);
+    }
+    return copy;
+}
+
+void arena_free(struct arena *a)
+{
+    while (a->head) {
+        struct arena_chunk *c = a->head;
+
+        a->head = c->next;
+        free(c);
+    }
+}
