@@ -33,9 +33,33 @@ const struct module *module_get(const char *dir, const char *name, const struct 
 /* True when the file on disk is no longer the one that was loaded. [main] */
 bool module_changed_on_disk(const struct module *m);
 
-/* Check a descriptor and copy it into m: everything of module_get() but the file. Pure. */
+/*
+ * Check a descriptor and copy it into m (zeroed by this call): everything of module_get() but the
+ * file and load(). m must stay where it is. ERR_MODULE with why[] filled. Pure. (normalise.c)
+ */
 int module_normalise(const struct pst_module *d, const char *name, struct module *m, char *why,
                      size_t why_n);
+
+/* Put the reason of a refusal into why[]; answers ERR_MODULE. */
+int module_refuse(char *why, size_t why_n, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * Take a descriptor that is linked into the program instead of a file; module_get() then finds
+ * it by its name, whatever the directory (tests). NULL as module_get(). [main]
+ */
+const struct module *module_register_static(const struct pst_module *d, const struct pst_host *host,
+                                            char *why, size_t why_n);
+
+/*
+ * A loaded module, or the one whose load() is running on this thread. NULL: none of this
+ * name. [main]
+ */
+const struct module *module_find(const char *name);
+/* The module whose load() is running on this thread, NULL: none. [any] */
+const struct module *module_loading(void);
+/* The module loaded last; follow `next` for the others. NULL: none. [main] */
+const struct module *module_list(void);
 
 /* At exit, all other threads joined: run unload() in reverse order. Never dlclose. [main] */
 void module_unload_all(void);

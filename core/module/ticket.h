@@ -11,6 +11,9 @@
 struct loop;
 struct ticket; /* pst_ticket * is the same pointer */
 
+/* Define the metric that counts misuse; before the first ticket. [main] */
+void ticket_setup(void);
+
 /*
  * A ticket for `owner`. deliver(owner, verdict) runs from the loop's run queue, at most once, and
  * never after ticket_cancel(). cancel(arg) runs inside ticket_cancel(). Two references exist: the
@@ -24,7 +27,11 @@ void ticket_cancel(struct ticket *t);
 /* The connection took the verdict: drops its reference. Called inside deliver. [worker] */
 void ticket_done(struct ticket *t);
 
-/* Members of struct pst_host: give the module's reference back. */
+/*
+ * Members of struct pst_host: give the module's reference back. Verdicts other than NEXT and DENY
+ * count as ERROR. Using a ticket after that is a use of freed memory by contract; as long as
+ * something else keeps the ticket alive it is counted and has no effect.
+ */
 void ticket_resume(pst_ticket *t, int32_t verdict);
 void ticket_resume_any(pst_ticket *t, int32_t verdict);
 void ticket_release(pst_ticket *t);
