@@ -145,6 +145,12 @@ struct conf {
  * to be freed with conf_free(); it may only be used when no error was added. [main]
  */
 struct conf *conf_load(const char *path, struct conf_errors *errors);
+/*
+ * The conf is accepted: from here on nothing is added to the errors it was loaded with, which
+ * may be freed. Before, they must outlive every use of a pst_cfg. [main]
+ */
+void conf_detach(struct conf *c);
+/* NULL is fine. [main] */
 void conf_free(struct conf *c);
 
 #endif

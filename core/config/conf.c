@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The whole configuration: top-level keys, then the lists of all files. */
+#include "core/config/conf_priv.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/hash.h"
+#include "core/config/conf_error.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static bool read_log_target(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    struct conf *c = base;
+    const char *z;
+
+    if (!conf_value_str(p, s, &z)) {
+        return false;
+    }
+    if (strcmp(z, "stderr") == 0) {
+        c->log_target = LOG_STDERR;
+        return true;
+    }
+    if (strcmp(z, "syslog") == 0) {
+        c->log_target = LOG_SYSLOG;
+        return true;
+    }
+    if (strncmp(z, "file:", 5) == 0 && z[5] != '\0') {
+        z += 5;
+    } else if (strchr(z, '/') == NULL) {
+        conf_fail(p, s,
+                  "\"%s\" is not one of \"stderr\", \"syslog\" or a file such as "
+                  "\"file:/var/log/postern.log\"",
+                  z);
+        return false;
+    }
+    c->log_target = LOG_FILE;
+    c->log_path = conf_path_from(p, s, z);
+    return c->log_path != NULL || conf_nomem(p);
+}
+
+static bool read_log_level(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    static const int levels[] = { PST_LOG_ERROR, PST_LOG_WARNING, PST_LOG_NOTICE, PST_LOG_INFO,
+                                  PST_LOG_DEBUG };
+    unsigned index;
+
+    if (!conf_value_choice(p, s, "error|warning|notice|info|debug", &index)) {
+        return false;
+    }
+    ((struct conf *)base)->log_level = levels[index];
+    return true;
+}
+
+static bool read_log(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    static const struct conf_key keys[] = {
+        { .name = "target", .kind = CONF_KEY_FN, .fn = read_log_target },
+        { .name = "level", .kind = CONF_KEY_FN, .fn = read_log_level },
+    };
+    return conf_keys_read(p, s, keys, COUNT(keys), base);
+}
+
+static bool read_timeouts(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    return conf_timeouts_read(p, s, CONF_AT_TOP, &((struct conf *)base)->timeouts);
+}
+
+static bool read_tcp(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    return conf_tcp_read(p, s, &((struct conf *)base)->tcp);
+}
+
+static bool read_resolver(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    return conf_resolver_read(p, s, &((struct conf *)base)->resolver);
+}
+
+static bool read_include_dir(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    const char *z;
+
+    (void)base;
+    return conf_value_str(p, s, &z);
+}
+
+/* Lists are read when the defaults that their elements inherit are known. */
+static bool read_later(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    (void)base;
+    return conf_want_list(p, s);
+}
+
+static const struct conf_key top_keys[] = {
+    { .name = "include_dir", .kind = CONF_KEY_FN, .fn = read_include_dir },
+    { .name = "workers",
+      .kind = CONF_KEY_U32,
+      .offset = offsetof(struct conf, workers),
+      .max = 1024 },
+    { .name = "user", .kind = CONF_KEY_STR, .offset = offsetof(struct conf, user) },
+    { .name = "group", .kind = CONF_KEY_STR, .offset = offsetof(struct conf, group) },
+    { .name = "log", .kind = CONF_KEY_FN, .fn = read_log },
+    { .name = "max_connections",
+      .kind = CONF_KEY_U32,
+      .offset = offsetof(struct conf, max_connections),
+      .max = INT32_MAX },
+    { .name = "module_dir", .kind = CONF_KEY_PATH, .offset = offsetof(struct conf, module_dir) },
+    { .name = "timeouts", .kind = CONF_KEY_FN, .fn = read_timeouts },
+    { .name = "tcp", .kind = CONF_KEY_FN, .fn = read_tcp },
+    { .name = "resolver", .kind = CONF_KEY_FN, .fn = read_resolver },
+    { .name = "ip_policies", .kind = CONF_KEY_FN, .fn = read_later },
+    { .name = "listeners", .kind = CONF_KEY_FN, .fn = read_later },
+    { .name = "edges", .kind = CONF_KEY_FN, .fn = read_later },
+};
+
+static void set_defaults(struct conf *c)
+{
+    c->log_target = LOG_STDERR;
+    c->log_level = PST_LOG_INFO;
+    c->timeouts = (struct conf_timeouts){ .hello = 3000,
+                                          .handshake = 10000,
+                                          .connect = 5000,
+                                          .idle = 300000,
+                                          .half_close = 60000,
+                                          .drain = 30000,
+                                          .pending = 10000 };
+    c->resolver.min_ttl = 5000;
+    c->resolver.max_ttl = 300000;
+    c->resolver.timeout = 2000;
+}
+
+/* The list called key of a file; NULL when it has none, or something that is no list. */
+static const config_setting_t *list_of(const struct conf_file *f, const char *key)
+{
+    const config_setting_t *s = config_setting_get_member(config_root_setting(&f->cfg), key);
+
+    if (s == NULL || (config_setting_type(s) != CONFIG_TYPE_LIST &&
+                      config_setting_type(s) != CONFIG_TYPE_ARRAY)) {
+        return NULL;
+    }
+    return s;
+}
+
+static size_t count_all(const struct conf_priv *p, const char *key)
+{
+    size_t n = 0;
+
+    for (const struct conf_file *f = p->files; f != NULL; f = f->next) {
+        const config_setting_t *list = list_of(f, key);
+        n += list != NULL ? (size_t)config_setting_length(list) : 0;
+    }
+    return n;
+}
+
+static bool read_listeners(struct conf_priv *p)
+{
+    struct conf *c = p->conf;
+    size_t n = count_all(p, "listeners");
+
+    c->listeners = arena_alloc(&p->arena, n * sizeof(*c->listeners));
+    p->listener_settings = arena_alloc(&p->arena, n * sizeof(const config_setting_t *));
+    if (c->listeners == NULL || p->listener_settings == NULL) {
+        return conf_nomem(p);
+    }
+    for (const struct conf_file *f = p->files; f != NULL; f = f->next) {
+        const config_setting_t *list = list_of(f, "listeners");
+        int len = list != NULL ? config_setting_length(list) : 0;
+
+        for (int i = 0; i < len; i++) {
+            const config_setting_t *s = conf_elem(list, i);
+            if (conf_listener_read(p, s, &c->listeners[c->n_listeners])) {
+                p->listener_settings[c->n_listeners++] = s;
+            }
+        }
+    }
+    return true;
+}
+
+static bool read_edges(struct conf_priv *p)
+{
+    struct conf *c = p->conf;
+    size_t n = count_all(p, "edges");
+
+    c->edges = arena_alloc(&p->arena, n * sizeof(*c->edges));
+    p->edge_settings = arena_alloc(&p->arena, n * sizeof(const config_setting_t *));
+    if (c->edges == NULL || p->edge_settings == NULL) {
+        return conf_nomem(p);
+    }
+    for (const struct conf_file *f = p->files; f != NULL; f = f->next) {
+        const config_setting_t *list = list_of(f, "edges");
+        int len = list != NULL ? config_setting_length(list) : 0;
+
+        for (int i = 0; i < len; i++) {
+            const config_setting_t *s = conf_elem(list, i);
+            if (conf_edge_read(p, s, &c->edges[c->n_edges])) {
+                p->edge_settings[c->n_edges++] = s;
+            }
+        }
+    }
+    return true;
+}
+
+/* Lists of the wrong type were reported for the main file by top_keys. */
+static void check_part_lists(struct conf_priv *p)
+{
+    static const char *const lists[] = { "listeners", "edges", "ip_policies" };
+
+    for (const struct conf_file *f = p->files->next; f != NULL; f = f->next) {
+        for (size_t k = 0; k < COUNT(lists); k++) {
+            const config_setting_t *s =
+                config_setting_get_member(config_root_setting(&f->cfg), lists[k]);
+            if (s != NULL) {
+                conf_want_list(p, s);
+            }
+        }
+    }
+}
+
+static void interpret(struct conf_priv *p)
+{
+    struct conf *c = p->conf;
+
+    if (p->files == NULL) {
+        return;
+    }
+    conf_keys_read(p, config_root_setting(&p->files->cfg), top_keys, COUNT(top_keys), c);
+    check_part_lists(p);
+    for (const struct conf_file *f = p->files; f != NULL; f = f->next) {
+        const config_setting_t *policies = list_of(f, "ip_policies");
+        if (policies != NULL) {
+            conf_policies_read(p, policies);
+        }
+    }
+    if (!read_listeners(p) || !read_edges(p) || p->incomplete) {
+        return;
+    }
+    if (count_all(p, "listeners") == 0) {
+        conf_error_add(p->errors, c->path, 0, "listeners", "nothing to listen on");
+    }
+    if (count_all(p, "edges") == 0) {
+        conf_error_add(p->errors, c->path, 0, "edges", "there is no edge");
+    }
+    conf_check(p);
+}
+
+static struct conf *load(const char *path, const char *text, struct conf_errors *errors)
+{
+    struct conf *c = calloc(1, sizeof(*c));
+    struct conf_priv *p = calloc(1, sizeof(*p));
+    char cwd[PATH_MAX];
+
+    if (c == NULL || p == NULL) {
+        free(c);
+        free(p);
+        return NULL;
+    }
+    c->priv = p;
+    p->conf = c;
+    p->errors = errors;
+    arena_init(&p->arena);
+    if (getcwd(cwd, sizeof(cwd)) == NULL) {
+        cwd[0] = '\0';
+    }
+    p->cwd = arena_strndup(&p->arena, cwd, strlen(cwd));
+    p->policies = map_new(0);
+    if (path != NULL) {
+        c->path = arena_strndup(&p->arena, path, strlen(path));
+    }
+    if (p->cwd == NULL || p->policies == NULL || (path != NULL && c->path == NULL)) {
+        conf_free(c);
+        return NULL;
+    }
+    set_defaults(c);
+    if (path != NULL) {
+        conf_files_read(p, c->path);
+    } else {
+        conf_files_read_text(p, text);
+    }
+    interpret(p);
+    return c;
+}
+
+struct conf *conf_load(const char *path, struct conf_errors *errors)
+{
+    return load(path, NULL, errors);
+}
+
+struct conf *conf_load_text(const char *text, struct conf_errors *errors)
+{
+    return load(NULL, text, errors);
+}
+
+void conf_detach(struct conf *c)
+{
+    c->priv->errors = NULL;
+}
+
+void conf_free(struct conf *c)
+{
+    if (c == NULL) {
+        return;
+    }
+    for (struct conf_file *f = c->priv->files; f != NULL; f = f->next) {
+        config_destroy(&f->cfg);
+    }
+    map_free(c->priv->policies);
+    arena_free(&c->priv->arena);
+    free(c->priv);
+    free(c);
+}

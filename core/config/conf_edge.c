@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core/config/conf_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/addr.h"
+#include "core/base/name.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* RFC 7301 section 3.1. */
+#define ALPN_LEN_MAX 255
+
+static bool read_name(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    struct conf_edge *e = base;
+
+    if (!conf_name_read(p, s, &e->name)) {
+        return false;
+    }
+    if (strcmp(e->name, "refuse") == 0 || strcmp(e->name, "close") == 0) {
+        conf_fail(p, s,
+                  "an edge cannot be called \"%s\": the word has a meaning in no_sni, "
+                  "unknown_sni and not_tls",
+                  e->name);
+        return false;
+    }
+    return true;
+}
+
+/* Why a domain was refused, in the words of the mistake that was probably made. */
+static void domain_error(struct conf_priv *p, const config_setting_t *s, const char *z)
+{
+    const char *star = strchr(z, '*'), *colon = strrchr(z, ':');
+
+    if (strstr(z, "://") != NULL) {
+        conf_fail(p, s, "\"%s\" is a URL; write the host name alone", z);
+    } else if (colon != NULL && colon[1 + strspn(colon + 1, "0123456789")] == '\0') {
+        conf_fail(p, s, "\"%s\": a domain has no port", z);
+    } else if (star != NULL &&
+               (star != z || (z[1] != '.' && z[1] != '\0') || strchr(z + 1, '*') != NULL)) {
+        conf_fail(p, s, "\"%s\": \"*\" can only be the whole first label: \"*.example.com\"", z);
+    } else {
+        conf_fail(p, s, "\"%s\" is not a domain name", z);
+    }
+}
+
+static bool domain_read(struct conf_priv *p, const config_setting_t *s, const char **out)
+{
+    char name[NAME_MAX_LEN + 1], text[NAME_MAX_LEN + 3];
+    struct pst_addr ip;
+    const char *z;
+    size_t n;
+    bool wildcard = false;
+
+    if (!conf_value_str(p, s, &z)) {
+        return false;
+    }
+    if (addr_parse_ip(z, &ip) == 0 || addr_parse(z, &ip) == 0 || z[0] == '[') {
+        conf_fail(p, s,
+                  "\"%s\" is an IP address, which a TLS client never sends as a name; use "
+                  "no_sni of the listener",
+                  z);
+        return false;
+    }
+    if (name_normalise_pattern(z, strlen(z), name, &n, &wildcard) != 0) {
+        domain_error(p, s, z);
+        return false;
+    }
+    snprintf(text, sizeof(text), "%s%s%s", wildcard ? "*" : "", wildcard && n > 0 ? "." : "", name);
+    *out = arena_strndup(&p->arena, text, strlen(text));
+    return *out != NULL || conf_nomem(p);
+}
+
+static bool alpn_read(struct conf_priv *p, const config_setting_t *s, const char **out)
+{
+    if (!conf_value_str(p, s, out)) {
+        return false;
+    }
+    if (**out == '\0' || strlen(*out) > ALPN_LEN_MAX) {
+        conf_fail(p, s, "an ALPN protocol has 1 to %d bytes", ALPN_LEN_MAX);
+        return false;
+    }
+    return true;
+}
+
+/* A list of strings, each through `one`. */
+static bool
+strings_read(struct conf_priv *p, const config_setting_t *s, const char ***out, size_t *n,
+             bool (*one)(struct conf_priv *p, const config_setting_t *s, const char **out))
+{
+    int len;
+
+    if (!conf_want_list(p, s)) {
+        return false;
+    }
+    len = config_setting_length(s);
+    *out = arena_alloc(&p->arena, (size_t)len * sizeof(**out));
+    if (*out == NULL) {
+        return conf_nomem(p);
+    }
+    for (int i = 0; i < len; i++) {
+        if (one(p, conf_elem(s, i), &(*out)[*n])) {
+            (*n)++;
+        }
+    }
+    return true;
+}
+
+static bool read_domains(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    struct conf_edge *e = base;
+    return strings_read(p, s, &e->domains, &e->n_domains, domain_read);
+}
+
+static bool read_alpn(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    struct conf_edge *e = base;
+    return strings_read(p, s, &e->alpn, &e->n_alpn, alpn_read);
+}
+
+static bool read_upstream(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    struct conf_edge *e = base;
+    e->has_upstream = true;
+    return conf_upstream_read(p, s, &e->upstream);
+}
+
+static bool read_tcp(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    return conf_tcp_read(p, s, &((struct conf_edge *)base)->tcp);
+}
+
+static bool read_timeouts(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    return conf_timeouts_read(p, s, CONF_AT_EDGE, &((struct conf_edge *)base)->timeouts);
+}
+
+static bool read_modules(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    struct conf_edge *e = base;
+    return conf_modules_read(p, s, &e->modules, &e->n_modules);
+}
+
+static const struct conf_key keys[] = {
+    { .name = "name", .kind = CONF_KEY_FN, .fn = read_name, .required = true },
+    { .name = "domains", .kind = CONF_KEY_FN, .fn = read_domains },
+    { .name = "alpn", .kind = CONF_KEY_FN, .fn = read_alpn },
+    { .name = "upstream", .kind = CONF_KEY_FN, .fn = read_upstream },
+    { .name = "on_deny",
+      .kind = CONF_KEY_CHOICE,
+      .offset = offsetof(struct conf_edge, on_deny),
+      .choices = CONF_DENY_CHOICES },
+    { .name = "max_pending",
+      .kind = CONF_KEY_U32,
+      .offset = offsetof(struct conf_edge, max_pending),
+      .min = 1,
+      .max = 10000000 },
+    { .name = "tcp", .kind = CONF_KEY_FN, .fn = read_tcp },
+    { .name = "timeouts", .kind = CONF_KEY_FN, .fn = read_timeouts },
+    { .name = "modules", .kind = CONF_KEY_FN, .fn = read_modules },
+};
+
+bool conf_edge_read(struct conf_priv *p, const config_setting_t *s, struct conf_edge *e)
+{
+    e->where = conf_where_dup(p, s);
+    e->max_pending = 10000;
+    e->tcp = p->conf->tcp;
+    e->timeouts = p->conf->timeouts;
+    return conf_keys_read(p, s, keys, COUNT(keys), e);
+}
