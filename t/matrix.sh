@@ -1,0 +1,177 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# matrix.sh BUILD-FOLDER [STEP...]: what ./bootstrap check runs, each configuration in a folder of
+# its own below BUILD-FOLDER, logs in BUILD-FOLDER/logs. The last line counts: every test of every
+# configuration, and every step that is no test suite as one.
+
+set -uo pipefail
+
+TOP=$(cd "$(dirname "$0")/.." && pwd)
+mkdir -p "${1:?usage: matrix.sh BUILD-FOLDER [STEP...]}/logs"
+BUILD=$(cd "$1" && pwd)
+shift
+LOGS=$BUILD/logs
+JOBS=$(nproc 2>/dev/null || echo 2)
+PASSED=0
+FAILED=0
+MINUTES_PER_STEP=20
+
+say()
+{
+    printf '%s\n' "$*"
+}
+
+# The end of a log, marked as such.
+show()
+{
+    say "--- ${1#"$BUILD"/}"
+    tail -n "${2:-40}" "$1"
+    say "---"
+}
+
+# verdict NAME STATUS LOG PASSED FAILED BEGUN: one line for a step, and its log when it failed.
+verdict()
+{
+    local took=$((SECONDS - $6))
+    PASSED=$((PASSED + $4))
+    FAILED=$((FAILED + $5))
+    if [ "$5" -eq 0 ]; then
+        say "ok      $1 ($4 passed, ${took}s)"
+    else
+        say "FAILED  $1 ($4 passed, $5 failed, ${took}s)"
+        show "$3"
+    fi
+}
+
+# quietly LOG COMMAND...: with a time limit; output into the log.
+quietly()
+{
+    local log=$1
+    shift
+    timeout -k 30 "${MINUTES_PER_STEP}m" "$@" >>"$log" 2>&1 </dev/null
+}
+
+# single NAME COMMAND...: a step that passes or fails as a whole.
+single()
+{
+    local name=$1 log=$LOGS/$1.log begun=$SECONDS
+    shift
+    : >"$log"
+    if quietly "$log" "$@"; then
+        verdict "$name" 0 "$log" 1 0 "$begun"
+    else
+        verdict "$name" 1 "$log" 0 1 "$begun"
+    fi
+}
+
+# configured FOLDER ARGUMENT...: configure there.
+configured()
+{
+    local dir=$1
+    shift
+    rm -rf "$dir"
+    mkdir -p "$dir"
+    cd "$dir" && "$TOP/configure" -q "$@"
+}
+
+# results FOLDER RESULT: test logs with that result.
+results()
+{
+    find "$1" -name '*.trs' -exec grep -l "^:global-test-result: $2" {} + 2>/dev/null
+}
+
+# suite NAME "TESTS" CONFIGURE-ARGUMENT...: build a configuration and run those tests, "" for all.
+suite()
+{
+    local name=$1 tests=$2 dir=$BUILD/$1 log=$LOGS/$1.log begun=$SECONDS rc=0 passed failed trs
+    shift 2
+    : >"$log"
+    (configured "$dir" "$@") >>"$log" 2>&1 </dev/null &&
+        quietly "$log" make -C "$dir" -j"$JOBS" all || rc=1
+    if [ "$rc" -eq 0 ]; then
+        # shellcheck disable=SC2086 # WRAP is a command with arguments
+        quietly "$log" ${WRAP:-} make -C "$dir" -j"$JOBS" check ${tests:+"TESTS=$tests"} || rc=1
+    fi
+    passed=$(results "$dir" PASS | wc -l)
+    failed=$(results "$dir" '\(FAIL\|XPASS\|ERROR\)' | wc -l)
+    for trs in $(results "$dir" '\(FAIL\|XPASS\|ERROR\)'); do
+        show "${trs%.trs}.log" 60
+    done
+    for trs in $(results "$dir" SKIP); do
+        say "skipped $name: $(tail -n 1 "${trs%.trs}.log")"
+    done
+    # A build that breaks leaves no test results; neither does an interrupted run.
+    if [ "$rc" -ne 0 ] && [ "$failed" -eq 0 ]; then
+        failed=1
+    fi
+    verdict "$name" "$rc" "$log" "$passed" "$failed" "$begun"
+    if [ "$failed" -eq 0 ]; then
+        rm -rf "$dir"
+    fi
+}
+
+# gcc's thread sanitizer cannot live with the address randomisation of newer kernels.
+without_aslr()
+{
+    if setarch "$(uname -m)" -R true 2>/dev/null; then
+        printf 'setarch %s -R' "$(uname -m)"
+    fi
+}
+
+distcheck()
+{
+    (configured "$BUILD/dist") && make -C "$BUILD/dist" -j"$JOBS" distcheck && rm -rf "$BUILD/dist"
+}
+
+clang_build()
+{
+    (configured "$BUILD/clang" CC=clang --enable-werror) &&
+        make -C "$BUILD/clang" -j"$JOBS" all && make -C "$BUILD/clang" -j"$JOBS" check TESTS= &&
+        rm -rf "$BUILD/clang"
+}
+
+scripts()
+{
+    cd "$TOP" && find . -path "./${BUILD#"$TOP"/}" -prune -o -path ./.git -prune -o \
+        -path ./build-aux -prune -o -name '*.sh' -print0 |
+        xargs -0 shellcheck bootstrap .ci/run
+}
+
+manuals()
+{
+    cd "$TOP" && mandoc -T lint -W warning ./doc/*.[0-9]
+}
+
+declare -fx configured distcheck clang_build scripts manuals
+export TOP BUILD LOGS JOBS
+
+# run STEP
+run()
+{
+    case $1 in
+    gcc) suite gcc "" --enable-werror ;;
+    asan) suite asan "" --enable-werror --enable-sanitizers=address,undefined ;;
+    tsan) WRAP=$(without_aslr) suite tsan "" --enable-sanitizers=thread ;;
+    fuzz) suite fuzz "$(fuzz_targets)" CC=clang --enable-fuzz ;;
+    clang) single clang bash -c clang_build ;;
+    distcheck) single distcheck bash -c distcheck ;;
+    shellcheck) single shellcheck bash -c scripts ;;
+    manuals) single manuals bash -c manuals ;;
+    *) say "unknown step $1" && FAILED=$((FAILED + 1)) ;;
+    esac
+}
+
+fuzz_targets()
+{
+    (cd "$TOP" && printf '%s\n' t/fuzz/fuzz_*.c) | sed 's/\.c$//' | tr '\n' ' '
+}
+
+if [ $# -eq 0 ]; then
+    set -- shellcheck manuals gcc asan tsan clang fuzz distcheck
+fi
+say "Logs are in $LOGS; the whole takes about 20 minutes on two cores."
+for step; do
+    run "$step"
+done
+say "$PASSED passed, $FAILED failed"
+[ "$FAILED" -eq 0 ]
