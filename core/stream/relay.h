@@ -55,12 +55,17 @@ void relay_free(struct relay *r);
 
 /* Time of the first byte from the upstream, loop_now(); 0: none yet. */
 uint64_t relay_first_byte(const struct relay *r);
+/* Bytes that went through splice(2) so far, both directions. */
+uint64_t relay_spliced(const struct relay *r);
 
 /* --- byte filters (filter.c) ------------------------------------------------------------------- */
 
 struct filter; /* pst_filter * is the same pointer */
 
-/* dir: PST_DIR_*. Runs after those attached before (before them for PST_DIR_TO_CLIENT). */
+/*
+ * dir: PST_DIR_*. Runs after those attached before (before them for PST_DIR_TO_CLIENT). Before
+ * relay_start(). NULL: too late, no such direction, out of memory; ctx is not detached then.
+ */
 struct filter *relay_filter_attach(struct relay *r, uint32_t dir, const struct pst_filter_ops *ops,
                                    void *ctx);
 /* May be called inside the filter's own data(). What it held back is passed on. */
