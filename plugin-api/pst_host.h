@@ -217,7 +217,9 @@ struct pst_host {
 
     /*
      * Start a connection on this worker that no socket accepted: it passes the chain of
-     * `listener` like any other. The host owns `ctx` from here on, also after an error.
+     * `listener` like any other, beginning after this call. The handle of a listener is borrowed:
+     * find it anew for each connection, because a reload replaces it. The host owns `ctx` from
+     * here on, also after an error.
      */
     pst_listener *(*listener_find)(pst_worker *worker, const char *name);
     int32_t (*conn_inject)(pst_listener *listener, const struct pst_stream_ops *ops, void *ctx,
@@ -225,7 +227,7 @@ struct pst_host {
 
     /* --- byte filters [worker] ---------------------------------------------------------------- */
 
-    /* Attach before or in on_established; the direction is then copied, not spliced. */
+    /* Attach in on_established; that direction is then copied, not spliced. NULL: not possible. */
     pst_filter *(*filter_attach)(pst_conn *conn, uint32_t dir, const struct pst_filter_ops *ops,
                                  void *ctx);
     void (*filter_detach)(pst_filter *filter);

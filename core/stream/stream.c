@@ -45,6 +45,20 @@ void stream_free(struct stream *top, uint32_t how)
     }
 }
 
+struct stream *stream_strip(struct stream *top, uint32_t how)
+{
+    while (top->inner != NULL) {
+        struct stream *below = top->inner;
+
+        if (top->ops->close != NULL) {
+            top->ops->close(top->ctx, how);
+        }
+        free(top);
+        top = below;
+    }
+    return top;
+}
+
 struct stream *stream_inner(struct stream *s)
 {
     return s->inner;

@@ -42,6 +42,9 @@ struct stream *stream_stack(struct stream *inner, const struct pst_stream_ops *o
  */
 void stream_free(struct stream *top, uint32_t how);
 
+/* Close and free every layer but the base, which is the caller's from then on. */
+struct stream *stream_strip(struct stream *top, uint32_t how);
+
 struct stream *stream_inner(struct stream *s); /* NULL for the base */
 struct stream *stream_base(struct stream *s);
 

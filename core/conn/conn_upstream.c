@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From an admitted client to the relay: transports, targets, connect, hand-over. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/base/err.h"
+#include "core/base/loop.h"
+#include "core/config/conf.h"
+#include "core/conn/conn_priv.h"
+#include "core/edge/edge.h"
+#include "core/stream/relay.h"
+#include "core/stream/stream.h"
+#include "core/upstream/dial.h"
+
+static const struct conf_timeouts *timeouts(const struct conn *c)
+{
+    return &c->edge->conf->timeouts;
+}
+
+/* What the handshake of either side waits for. */
+static void wait_for(struct stream *s, int32_t want)
+{
+    stream_interest(s, want == PST_WANT_WRITE ? PST_STREAM_WRITE : PST_STREAM_READ);
+}
+
+enum conn_step conn_transport(struct conn *c)
+{
+    struct conn_setup *s = c->setup;
+    int32_t v;
+
+    /* What was read to find the edge is read again by whoever comes next. */
+    stream_set_prefix(c->client, &s->wire);
+    s->claimed = false;
+    v = conn_stage(c, PST_STAGE_TRANSPORT, NULL);
+    if (v == PST_CLAIM) {
+        conn_deadline(c, timeouts(c)->handshake, PST_END_HANDSHAKE_TIMEOUT);
+        c->state = CONN_HANDSHAKE;
+        return STEP_GO;
+    }
+    if (v == PST_NEXT) {
+        c->state = CONN_HANDSHAKE_DONE;
+        return STEP_GO;
+    }
+    return STEP_WAIT;
+}
+
+enum conn_step conn_handshake(struct conn *c)
+{
+    int32_t rc = stream_handshake(c->client);
+
+    if (rc == PST_WANT_READ || rc == PST_WANT_WRITE) {
+        wait_for(c->client, rc);
+        return STEP_WAIT;
+    }
+    if (rc != PST_OK) {
+        conn_end(c, &(struct conn_end){ .reason = PST_END_HANDSHAKE_FAILED,
+                                        .side = PST_SIDE_CLIENT,
+                                        .sys_errno = stream_errno(c->client),
+                                        .linger = rc == PST_ERR_PROTOCOL,
+                                        .code = "handshake" });
+        return STEP_WAIT;
+    }
+    c->t_handshake = loop_now(c->w->loop);
+    conn_deadline_off(c);
+    stream_interest(c->client, 0);
+    c->state = CONN_HANDSHAKE_DONE;
+    return STEP_GO;
+}
+
+static void on_upstream_event(void *arg, unsigned events)
+{
+    (void)events;
+    conn_advance(arg);
+}
+
+static void connected(struct conn *c)
+{
+    c->t_connected = loop_now(c->w->loop);
+    stream_on_ready(c->upstream, on_upstream_event, c);
+    c->state = CONN_UPSTREAM_READY;
+}
+
+enum conn_step conn_upstream(struct conn *c)
+{
+    int32_t v;
+
+    c->setup->claimed = false;
+    if (c->t_connect_start == 0) {
+        c->t_connect_start = loop_now(c->w->loop);
+    }
+    v = conn_stage(c, PST_STAGE_UPSTREAM, NULL);
+    if (v == PST_CLAIM) {
+        c->setup->supplied = true;
+        connected(c);
+        return STEP_GO;
+    }
+    if (v == PST_NEXT) {
+        c->state = CONN_DIAL;
+        return STEP_GO;
+    }
+    return STEP_WAIT;
+}
+
+static void no_upstream(struct conn *c, const char *code, const char *text)
+{
+    conn_end(c, &(struct conn_end){ .reason = c->setup->last_was_tls ? PST_END_UPSTREAM_TLS_FAILED
+                                                                     : PST_END_CONNECT_FAILED,
+                                    .side = PST_SIDE_UPSTREAM,
+                                    .sys_errno = c->setup->last_errno,
+                                    .alert = ALERT_INTERNAL_ERROR,
+                                    .code = code,
+                                    .text = text });
+}
+
+static void on_dialled(void *arg, int fd, int err)
+{
+    struct conn *c = arg;
+    uint64_t now = loop_now(c->w->loop);
+
+    c->setup->dial = NULL;
+    if (fd >= 0) {
+        c->upstream = stream_raw_new(c->w->loop, fd);
+        err = c->upstream == NULL ? ENOMEM : 0;
+    }
+    if (c->setup->chosen == NULL) {
+        upstream_result(c->edge->upstream, &c->walk, err == 0, now);
+    }
+    c->setup->last_errno = err;
+    c->setup->last_was_tls = false;
+    if (err == 0) {
+        connected(c);
+    }
+    conn_advance(c);
+}
+
+/* The next target: by the module's choice (one try), or by the edge's upstream. */
+static int next_target(struct conn *c, struct upstream_choice *t)
+{
+    if (c->setup->chosen != NULL) {
+        *t = (struct upstream_choice){ .name = "module", .addr = *c->setup->chosen };
+        return c->tries == 0 ? ERR_OK : ERR_LIMIT;
+    }
+    if (c->edge->upstream == NULL) {
+        return ERR_NOT_FOUND;
+    }
+    return upstream_next(c->edge->upstream, &c->walk, &c->client_addr, loop_now(c->w->loop), t);
+}
+
+enum conn_step conn_dial(struct conn *c)
+{
+    struct upstream_choice t;
+    const struct dial_opts o = { .timeout_ms = timeouts(c)->connect,
+                                 .keepalive_ms = c->edge->conf->tcp.keepalive,
+                                 .user_timeout_ms = c->edge->conf->tcp.user_timeout };
+
+    if (c->setup->dial != NULL) {
+        return STEP_WAIT;
+    }
+    if (next_target(c, &t) != ERR_OK) {
+        no_upstream(c, c->tries == 0 ? "no-target" : "connect-failed",
+                    c->tries == 0 ? "no target has an address" : "no target could be reached");
+        return STEP_WAIT;
+    }
+    c->tries++;
+    c->upstream_addr = t.addr;
+    c->upstream_name = t.name;
+    conn_vars_upstream_changed(c);
+    c->setup->dial = dial_start(c->w->loop, &t.addr, t.path, &o, on_dialled, c);
+    if (c->setup->dial == NULL) {
+        conn_fail(c, PST_END_INTERNAL, 0, "no-memory", NULL);
+    }
+    return STEP_WAIT;
+}
+
+enum conn_step conn_upstream_ready(struct conn *c)
+{
+    struct conn_setup *s = c->setup;
+
+    buf_clear(&s->app);
+    s->upstream_stacked = false;
+    if (conn_stage(c, PST_STAGE_UPSTREAM_READY, NULL) != PST_NEXT) {
+        return STEP_WAIT;
+    }
+    if (!s->upstream_stacked && !s->supplied) {
+        c->state = CONN_ESTABLISHED;
+        return STEP_GO;
+    }
+    conn_deadline(c, timeouts(c)->handshake, PST_END_UPSTREAM_TLS_FAILED);
+    c->state = CONN_UPSTREAM_HANDSHAKE;
+    return STEP_GO;
+}
+
+void conn_upstream_failed(struct conn *c, int sys_errno)
+{
+    struct conn_setup *s = c->setup;
+
+    conn_deadline_off(c);
+    s->last_errno = sys_errno;
+    s->last_was_tls = true;
+    if (s->supplied || s->chosen != NULL) {
+        no_upstream(c, "upstream-handshake", NULL);
+        return;
+    }
+    c->upstream_in += stream_bytes_in(c->upstream);
+    c->upstream_out += stream_bytes_out(c->upstream);
+    stream_free(c->upstream, PST_CLOSE_ABORT);
+    c->upstream = NULL;
+    upstream_result(c->edge->upstream, &c->walk, false, loop_now(c->w->loop));
+    c->state = CONN_DIAL;
+    conn_wake(c);
+}
+
+enum conn_step conn_upstream_handshake(struct conn *c)
+{
+    int32_t rc = stream_handshake(c->upstream);
+
+    if (rc == PST_WANT_READ || rc == PST_WANT_WRITE) {
+        wait_for(c->upstream, rc);
+        return STEP_WAIT;
+    }
+    if (rc != PST_OK) {
+        conn_upstream_failed(c, stream_errno(c->upstream));
+        return STEP_WAIT;
+    }
+    conn_deadline_off(c);
+    stream_interest(c->upstream, 0);
+    c->state = CONN_ESTABLISHED;
+    return STEP_GO;
+}
+
+static void on_relay_done(void *arg, const struct relay_end *end)
+{
+    struct conn *c = arg;
+
+    conn_end(c, &(struct conn_end){
+                    .reason = end->reason,
+                    .side = end->side,
+                    .sys_errno = end->sys_errno,
+                    .truncated = end->truncated,
+                    .abort = end->reason == PST_END_RESET || end->reason == PST_END_INTERNAL,
+                    .code = end->half_close ? "half-close-timeout" : NULL,
+                });
+}
+
+enum conn_step conn_established(struct conn *c)
+{
+    const struct relay_config cfg = { .idle_ms = timeouts(c)->idle,
+                                      .half_close_ms = timeouts(c)->half_close };
+
+    c->relay = relay_new(c->w->loop, c->w->pipes, c->client, c->upstream, &cfg, on_relay_done, c);
+    if (c->relay == NULL || (c->setup->app.len > 0 &&
+                             relay_push_app(c->relay, c->setup->app.p, c->setup->app.len) != 0)) {
+        conn_fail(c, PST_END_INTERNAL, 0, "no-memory", NULL);
+        return STEP_WAIT;
+    }
+    if (conn_stage(c, PST_STAGE_ESTABLISHED, NULL) != PST_NEXT) {
+        return STEP_WAIT;
+    }
+    conn_vars_keep(c);
+    conn_setup_free(c);
+    c->state = CONN_RELAY;
+    relay_start(c->relay);
+    return STEP_WAIT;
+}

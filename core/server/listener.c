@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core/server/listener.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/base/addr.h"
+#include "core/base/err.h"
+#include "core/config/conf.h"
+#include "core/config/conf_error.h"
+#include "core/edge/generation.h"
+#include "core/server/proc.h"
+
+int lsock_fd(const struct lsock *s, unsigned worker)
+{
+    return s->fds[worker < s->n_fds ? worker : 0];
+}
+
+static void lsock_free(struct lsock *s)
+{
+    for (unsigned i = 0; s->fds != NULL && i < s->n_fds; i++) {
+        if (s->fds[i] >= 0) {
+            close(s->fds[i]);
+        }
+    }
+    if (s->path != NULL) {
+        unlink(s->path);
+    }
+    free(s->path);
+    free(s->fds);
+    free(s->key);
+    free(s);
+}
+
+static struct lsock *lsock_new(const char *key, unsigned n)
+{
+    struct lsock *s = calloc(1, sizeof(*s));
+
+    if (s == NULL) {
+        return NULL;
+    }
+    s->key = strdup(key);
+    s->fds = calloc(n, sizeof(int));
+    if (s->key == NULL || s->fds == NULL) {
+        lsock_free(s);
+        return NULL;
+    }
+    s->n_fds = n;
+    for (unsigned i = 0; i < n; i++) {
+        s->fds[i] = -1;
+    }
+    return s;
+}
+
+static int set_int(int fd, int level, int opt, int value)
+{
+    return setsockopt(fd, level, opt, &value, sizeof(value));
+}
+
+/* Accepted sockets inherit these, which saves a system call per connection. */
+static void tune_tcp(int fd, const struct conf_tcp *t)
+{
+    int secs = (int)(t->keepalive / 1000);
+
+    (void)set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    (void)set_int(fd, SOL_SOCKET, SO_KEEPALIVE, secs > 0);
+    if (secs > 0) {
+        (void)set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, secs);
+        (void)set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, secs > 9 ? secs / 3 : 3);
+    }
+    (void)set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)t->user_timeout);
+}
+
+static int bound_socket(const struct pst_addr *a, bool dual, bool reuseport)
+{
+    struct sockaddr_storage ss;
+    socklen_t n = addr_to_sockaddr(a, &ss);
+    int fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0) {
+        return -1;
+    }
+    (void)set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if ((a->family == PST_AF_INET6 && set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual) != 0) ||
+        (reuseport && set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1) != 0) ||
+        bind(fd, (struct sockaddr *)&ss, n) != 0) {
+        int e = errno;
+
+        close(fd);
+        errno = e;
+        return -1;
+    }
+    return fd;
+}
+
+static int open_ip(struct lsock *s, const struct conf_listener *l, const struct conf_addr *a)
+{
+    /* SO_REUSEPORT would quietly share the port with another process of ours: look first. */
+    int probe = bound_socket(&a->ip, l->dual_stack, false);
+
+    if (probe < 0) {
+        return ERR_SYS;
+    }
+    close(probe);
+    for (unsigned i = 0; i < s->n_fds; i++) {
+        s->fds[i] = bound_socket(&a->ip, l->dual_stack, true);
+        if (s->fds[i] < 0) {
+            return ERR_SYS;
+        }
+        tune_tcp(s->fds[i], &l->tcp);
+        if (listen(s->fds[i], (int)l->backlog) != 0) {
+            return ERR_SYS;
+        }
+    }
+    return ERR_OK;
+}
+
+/* A socket file that nobody listens on is left over from a crash and may be replaced. */
+static int clear_stale(const struct sockaddr_un *un)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int rc;
+
+    if (fd < 0) {
+        return ERR_SYS;
+    }
+    rc = connect(fd, (const struct sockaddr *)un, sizeof(*un));
+    if (rc == 0 || errno == EAGAIN) {
+        close(fd);
+        errno = EADDRINUSE;
+        return ERR_SYS;
+    }
+    rc = errno;
+    close(fd);
+    if (rc == ECONNREFUSED) {
+        return unlink(un->sun_path) == 0 ? ERR_OK : ERR_SYS;
+    }
+    errno = rc;
+    return rc == ENOENT ? ERR_OK : ERR_SYS;
+}
+
+static int open_unix(struct lsock *s, const struct conf_listener *l, const struct conf_addr *a)
+{
+    struct sockaddr_un un = { .sun_family = AF_UNIX };
+    size_t n = strlen(a->path);
+    mode_t old;
+    int rc;
+
+    if (n >= sizeof(un.sun_path)) {
+        errno = ENAMETOOLONG;
+        return ERR_SYS;
+    }
+    memcpy(un.sun_path, a->path, n + 1);
+    if (clear_stale(&un) != ERR_OK) {
+        return ERR_SYS;
+    }
+    s->fds[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (s->fds[0] < 0) {
+        return ERR_SYS;
+    }
+    /* Closed to others until its mode is set. */
+    old = umask(0177);
+    rc = bind(s->fds[0], (struct sockaddr *)&un, sizeof(un));
+    umask(old);
+    if (rc != 0) {
+        return ERR_SYS;
+    }
+    s->path = strdup(a->path);
+    if (s->path == NULL || chmod(a->path, l->unix_mode) != 0 ||
+        listen(s->fds[0], (int)l->backlog) != 0) {
+        return ERR_SYS;
+    }
+    return ERR_OK;
+}
+
+static struct lsock *lsock_open(const char *key, const struct conf_listener *l,
+                                const struct conf_addr *a, unsigned n_workers,
+                                struct inherited *inherited, struct conf_errors *errors)
+{
+    int fd = inherited_take(inherited, a);
+    struct lsock *s = lsock_new(key, fd >= 0 || a->kind == CONF_ADDR_UNIX ? 1 : n_workers);
+    int rc = ERR_NOMEM;
+
+    if (s == NULL) {
+        goto out;
+    }
+    if (fd >= 0) {
+        s->fds[0] = fd;
+        fd = -1;
+        if (a->kind == CONF_ADDR_IP) {
+            tune_tcp(s->fds[0], &l->tcp);
+        }
+        rc = ERR_OK;
+    } else if (a->kind == CONF_ADDR_UNIX) {
+        rc = open_unix(s, l, a);
+    } else {
+        rc = open_ip(s, l, a);
+    }
+out:
+    if (rc == ERR_OK) {
+        return s;
+    }
+    conf_error_add(errors, NULL, 0, l->where, "cannot listen on %s: %s", a->text,
+                   rc == ERR_SYS ? strerror(errno) : err_text(rc));
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (s != NULL) {
+        lsock_free(s);
+    }
+    return NULL;
+}
+
+static struct lsock *lsock_find(struct lsock *list, const char *key)
+{
+    while (list != NULL && strcmp(list->key, key) != 0) {
+        list = list->next;
+    }
+    return list;
+}
+
+static int plan_address(struct lsock **list, struct listener *l, const struct conf_addr *a,
+                        unsigned n_workers, struct inherited *inherited, struct bindings *out,
+                        struct conf_errors *errors)
+{
+    char key[512];
+    struct lsock *s;
+
+    (void)snprintf(key, sizeof(key), "%s%s", a->text, l->conf->dual_stack ? "" : " v6only");
+    s = lsock_find(*list, key);
+    if (s == NULL) {
+        s = lsock_open(key, l->conf, a, n_workers, inherited, errors);
+        if (s == NULL) {
+            return ERR_CONFIG;
+        }
+        s->next = *list;
+        *list = s;
+    }
+    out->at[out->n].sock = s;
+    out->at[out->n++].listener = l;
+    return ERR_OK;
+}
+
+int lsock_plan(struct lsock **list, const struct generation *g, unsigned n_workers,
+               struct inherited *inherited, struct bindings *out, struct conf_errors *errors)
+{
+    struct lsock *before = *list;
+    size_t n = 0;
+    int rc = ERR_OK;
+
+    for (size_t i = 0; i < g->conf->n_listeners; i++) {
+        n += g->conf->listeners[i].n_addrs;
+    }
+    *out = (struct bindings){ .at = calloc(n == 0 ? 1 : n, sizeof(struct binding)) };
+    if (out->at == NULL) {
+        conf_error_add(errors, NULL, 0, NULL, "out of memory");
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < g->conf->n_listeners; i++) {
+        struct listener *l = &g->listeners[i];
+
+        for (size_t k = 0; k < l->conf->n_addrs; k++) {
+            if (plan_address(list, l, &l->conf->addrs[k], n_workers, inherited, out, errors) !=
+                ERR_OK) {
+                rc = ERR_CONFIG;
+            }
+        }
+    }
+    if (rc != ERR_OK) {
+        while (*list != before) {
+            struct lsock *s = *list;
+
+            *list = s->next;
+            lsock_free(s);
+        }
+        free(out->at);
+        *out = (struct bindings){ 0 };
+    }
+    return rc;
+}
+
+void lsock_tune(const struct bindings *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        const struct conf_listener *l = b->at[i].listener->conf;
+        const struct lsock *s = b->at[i].sock;
+
+        for (unsigned k = 0; k < s->n_fds; k++) {
+            if (s->path == NULL) {
+                tune_tcp(s->fds[k], &l->tcp);
+            }
+            (void)listen(s->fds[k], (int)l->backlog);
+        }
+    }
+}
+
+void lsock_sweep(struct lsock **list, const struct bindings *keep)
+{
+    for (struct lsock **at = list; *at != NULL;) {
+        struct lsock *s = *at;
+        bool wanted = false;
+
+        for (size_t i = 0; keep != NULL && i < keep->n; i++) {
+            wanted = wanted || keep->at[i].sock == s;
+        }
+        if (wanted) {
+            at = &s->next;
+        } else {
+            *at = s->next;
+            lsock_free(s);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Listening sockets. The main thread opens and owns them for the life of the process, across
+ * generations: one SO_REUSEPORT socket per worker for an address, so that no worker's queue is ever
+ * closed while it may hold connections. Unix and inherited sockets are one for all workers.
+ */
+#ifndef POSTERN_SERVER_LISTENER_H
+#define POSTERN_SERVER_LISTENER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct conf_errors;
+struct generation;
+struct inherited;
+struct listener;
+
+/* One address. */
+struct lsock {
+    struct lsock *next;
+    char *key;      /* the address as configured, with its dual-stack choice */
+    char *path;     /* of a unix socket we made, NULL otherwise              */
+    int *fds;       /* one per worker, or one                                */
+    unsigned n_fds;
+};
+
+/* Which listener of a generation serves a socket. */
+struct binding {
+    struct lsock *sock;
+    struct listener *listener;
+};
+
+/* The bindings of one generation. */
+struct bindings {
+    struct binding *at;
+    size_t n;
+};
+
+/*
+ * Find or open the sockets of all listeners of g; new ones are added to *list. On error those that
+ * were opened here are closed again, errors says why, and nothing has changed. [main]
+ */
+int lsock_plan(struct lsock **list, const struct generation *g, unsigned n_workers,
+               struct inherited *inherited, struct bindings *out, struct conf_errors *errors);
+/* Set what a reload may change on a live socket: keep-alive, user timeout, backlog. [main] */
+void lsock_tune(const struct bindings *b);
+/* Close and free those that `keep` (may be NULL) does not name; no worker uses them. [main] */
+void lsock_sweep(struct lsock **list, const struct bindings *keep);
+/* The descriptor a worker accepts from. [any] */
+int lsock_fd(const struct lsock *s, unsigned worker);
+
+#endif
