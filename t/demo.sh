@@ -98,7 +98,7 @@ edges = (
 CONF
 say "3. Starting Postern on 127.0.0.1:$PORT with this configuration:"
 sed 's/^/       /' "$WORK/postern.conf"
-"$BUILD/postern" -c "$WORK/postern.conf" >"$WORK/postern.log" 2>&1 </dev/null &
+"$BUILD/postern" -v -c "$WORK/postern.conf" >"$WORK/postern.log" 2>&1 </dev/null &
 PIDS+=($!)
 wait_listening "$PORT" $!
 
@@ -124,5 +124,5 @@ wait_denied()
     done
 }
 wait_denied
-grep -E 'edge=|ip-restrictions' "$WORK/postern.log" | tail -n 4 | sed 's/^/       /'
+grep "connection closed.*edge=" "$WORK/postern.log" | tail -n 4 | sed 's/^/       /'
 say "Done: one request passed through, one refused. Everything is cleaned up again."

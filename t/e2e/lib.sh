@@ -187,7 +187,7 @@ stop_postern()
 reload_postern()
 {
     local before
-    before=$(grep -cE 'reload(ed| refused| failed)|configuration (kept|refused)' "$POSTERN_LOG" || true)
+    before=$(grep -cE 'msg="?reload(ed| refused)' "$POSTERN_LOG" || true)
     kill -HUP "$POSTERN_PID"
     wait_until "$DEADLINE" reload_answered "$before" || fail "no answer to a reload"
 }
@@ -195,7 +195,7 @@ reload_postern()
 reload_answered()
 {
     local now
-    now=$(grep -cE 'reload(ed| refused| failed)|configuration (kept|refused)' "$POSTERN_LOG" || true)
+    now=$(grep -cE 'msg="?reload(ed| refused)' "$POSTERN_LOG" || true)
     [ "$now" -gt "$1" ]
 }
 
