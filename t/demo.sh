@@ -118,7 +118,7 @@ say "   and what Postern says about both:"
 wait_denied()
 {
     local end=$((SECONDS + SECONDS_FOR_ANY_WAIT))
-    until grep -q ip-restrictions "$WORK/postern.log"; do
+    until grep -q 'reason=denied.*module=ip-restrictions' "$WORK/postern.log"; do
         [ "$SECONDS" -lt "$end" ] || return 1
         sleep 0.05
     done
