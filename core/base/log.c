@@ -253,7 +253,7 @@ static void put_field(struct out *o, const struct log_field *f)
 {
     char space[ADDR_TEXT_MAX];
 
-    if (f->kind == LOG_F_END || (f->kind == LOG_F_Z && !f->v.z)) {
+    if (!f->key || f->kind == LOG_F_END || (f->kind == LOG_F_Z && !f->v.z)) {
         return;
     }
     struct pst_str value = field_text(f, space);

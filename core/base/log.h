@@ -38,7 +38,7 @@ int log_level_parse(const char *z);
 
 /* A field of a line. */
 struct log_field {
-    const char *key;
+    const char *key; /* NULL: the field is left out */
     enum { LOG_F_END, LOG_F_STR, LOG_F_U64, LOG_F_I64, LOG_F_ADDR, LOG_F_Z } kind;
     union {
         struct pst_str str;
@@ -52,6 +52,7 @@ struct log_field {
 #define LOGF_STR(k, s)  { .key = (k), .kind = LOG_F_STR, .v.str = (s) }
 #define LOGF_Z(k, s)    { .key = (k), .kind = LOG_F_Z, .v.z = (s) } /* NULL: the field is left out */
 #define LOGF_U64(k, n)  { .key = (k), .kind = LOG_F_U64, .v.u64 = (n) }
+#define LOGF_U64_IF(k, n, cond) { .key = (cond) ? (k) : NULL, .kind = LOG_F_U64, .v.u64 = (n) }
 #define LOGF_I64(k, n)  { .key = (k), .kind = LOG_F_I64, .v.i64 = (n) }
 #define LOGF_ADDR(k, a) { .key = (k), .kind = LOG_F_ADDR, .v.addr = (a) } /* with port */
 

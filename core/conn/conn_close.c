@@ -178,11 +178,11 @@ static void log_end(const struct conn *c, const struct conn_end *e)
         LOGF_Z("stage", c->stage == 0 ? NULL : stage_name(c->stage)),
         LOGF_Z("module", c->why.module), LOGF_Z("code", c->why.code), LOGF_Z("text", c->why.text),
         LOGF_Z("upstream", c->upstream_name), LOGF_U64("tries", c->tries),
-        LOGF_I64("alert", c->alert_sent == 0 ? -1 : c->alert_sent - 1),
+        LOGF_U64_IF("alert", (uint64_t)c->alert_sent - 1, c->alert_sent != 0),
         LOGF_Z("error", e->sys_errno == 0 ? NULL : strerrorname_np(e->sys_errno)),
         LOGF_U64("bytes_in", c->client_in), LOGF_U64("bytes_out", c->client_out),
         LOGF_U64("ms", (loop_now(c->w->loop) - c->t_accept) / 1000000),
-        LOGF_Z("truncated", e->truncated ? "true" : NULL), LOGF_U64("not_logged", held));
+        LOGF_Z("truncated", e->truncated ? "true" : NULL), LOGF_U64_IF("not_logged", held, held > 0));
 }
 
 /* The client's socket outlives the connection when its last bytes must still arrive. */

@@ -120,7 +120,7 @@ enum conn_step conn_preface(struct conn *c)
 
 static enum conn_step hello_refused(struct conn *c, int status)
 {
-    struct conn_end e = { .side = PST_SIDE_CLIENT, .text = c->setup->hello.why };
+    struct conn_end e = { .text = c->setup->hello.why };
 
     switch (status) {
     case HELLO_TOO_LARGE:
@@ -207,7 +207,7 @@ enum conn_step conn_hello(struct conn *c)
 
 static enum conn_step no_route(struct conn *c, const struct route *r, uint32_t reason)
 {
-    struct conn_end e = { .reason = reason, .side = PST_SIDE_CLIENT };
+    struct conn_end e = { .reason = reason };
 
     if (r->outcome == CONF_REFUSE && reason != PST_END_NOT_TLS) {
         e.alert = ALERT_UNRECOGNIZED_NAME;
