@@ -21,10 +21,12 @@ say()
     printf '%s\n' "$*"
 }
 
-# The end of a log, marked as such.
+# The errors in a log and its end, marked as such.
 show()
 {
     say "--- ${1#"$BUILD"/}"
+    grep -nE 'error:|warning:|\*\*\*|^(FAIL|ERROR):' "$1" | head -n 10
+    say "--- its end"
     tail -n "${2:-40}" "$1"
     say "---"
 }
