@@ -4,8 +4,7 @@ dnl What is missing is collected and reported at once, with the Debian packages 
 dnl NEED_LIBRARY(VARIABLE, PKG-CONFIG-MODULES, DEBIAN-PACKAGE)
 AC_DEFUN([NEED_LIBRARY],
 [PKG_CHECK_MODULES([$1], [$2], [],
-    [AC_MSG_RESULT([no])
-    AC_MSG_WARN([$2 not found; the Debian package is $3])
+    [AC_MSG_WARN([$2 not found; the Debian package is $3])
     need_packages="$need_packages $3"])])
 
 dnl NEED_FUNCTION(NAME): a function of the C library that there is no way around.
