@@ -19,6 +19,9 @@
 /* Most bytes on the wire that can belong to such a message: each record adds 5 bytes. */
 #define HELLO_WIRE_MAX (HELLO_MAX * 6)
 
+/* First byte of a TLS handshake record (RFC 8446 section 5.1). */
+#define HELLO_RECORD_TYPE 22
+
 /* What hello_feed() answers. Everything negative refuses; none of them may be routed. */
 enum hello_status {
     HELLO_DONE = 0,
