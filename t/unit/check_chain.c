@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/err.h"
 #include "core/base/loop.h"
@@ -390,6 +391,58 @@ START_TEST(adopt_pairs_by_module_and_ordinal)
 }
 END_TEST
 
+/* Read a configuration file and make the chain of its first edge. */
+static struct conf *load_conf(const char *modules_value, struct chain **c)
+{
+    char path[] = "/tmp/postern-check-chain-XXXXXX";
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    FILE *f = fdopen(fd, "w");
+    ck_assert_ptr_nonnull(f);
+    fprintf(f,
+            "listeners = ( { name = \"l\"; address = \"127.0.0.1:1\"; } );\n"
+            "edges = ( { name = \"e\"; domains = [ \"a.test\" ]; upstream = \"127.0.0.1:2\";\n"
+            "  modules = (\n%s); } );\n",
+            modules_value);
+    ck_assert_int_eq(fclose(f), 0);
+    struct conf *conf = conf_load(path, errors);
+    unlink(path);
+    ck_assert_ptr_nonnull(conf);
+    conf_errors_each(errors, collect, NULL);
+    ck_assert_str_eq(texts, "");
+    const struct conf_edge *e = &conf->edges[0];
+    *c = chain_new(e->name, PST_SCOPE_EDGE, e->modules, e->n_modules, DIR, &host, 1, errors);
+    ck_assert_ptr_nonnull(*c);
+    return conf;
+}
+
+START_TEST(errors_carry_file_and_line)
+{
+    struct chain *c;
+    fail_module = "b";
+    fail_hook = "link";
+    struct conf *conf = load_conf("{ module = \"a\"; typo = 1; },\n"
+                                  "{ module = \"after-a\"; },\n"
+                                  "{ module = \"b\"; enforce = false; },\n"
+                                  "{ module = \"a\"; }\n",
+                                  &c);
+    ck_assert_int_eq(chain_init(c, loop, errors), ERR_CONFIG);
+    ck_assert_int_eq(chain_link(c, errors), ERR_CONFIG);
+    conf_errors_each(errors, collect, NULL);
+    ck_assert_ptr_nonnull(strstr(texts, ":4: edges[0].modules[0]"));
+    ck_assert_ptr_nonnull(strstr(texts, "typo"));
+    ck_assert_ptr_nonnull(strstr(texts, ":5: edges[0].modules[1]: after-a must stand after a "
+                                        "(edges[0].modules[3])"));
+    ck_assert_ptr_nonnull(strstr(texts, ":6: edges[0].modules[2]: b decides nothing"));
+    ck_assert_ptr_nonnull(strstr(texts, ":6: edges[0].modules[2]: b could not be put to work"));
+    ck_assert_uint_eq(conf_errors_count(errors), 4);
+    /* The one with the unknown key is not asked to start on it. */
+    ck_assert_str_eq(transcript, "init:b2 init:a3 link:b2 link:a3 ");
+    chain_free(c);
+    conf_free(conf);
+}
+END_TEST
+
 START_TEST(stage_names)
 {
     ck_assert_str_eq(stage_name(PST_STAGE_ACCEPT), "on_accept");
@@ -417,6 +470,7 @@ int main(void)
     tcase_add_test(t, link_failure);
     tcase_add_test(t, worker_failure_ends_those_before);
     tcase_add_test(t, adopt_pairs_by_module_and_ordinal);
+    tcase_add_test(t, errors_carry_file_and_line);
     tcase_add_test(t, stage_names);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
