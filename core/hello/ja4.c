@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core/hello/ja4.h"
+
+#include <sha256.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/err.h"
+
+#define EXT_SNI   0x0000
+#define EXT_ALPN  0x0010
+#define HASH_LEN  12
+#define COUNT_MAX 99
+
+/* RFC 8701: 0x0a0a, 0x1a1a, ... 0xfafa. */
+static bool is_grease(uint16_t v)
+{
+    return (v & 0x0f0f) == 0x0a0a && v >> 8 == (v & 0xff);
+}
+
+static int compare(const void *a, const void *b)
+{
+    return (int)*(const uint16_t *)a - (int)*(const uint16_t *)b;
+}
+
+/* Copy what is not GREASE, and neither SNI nor ALPN when `no_names`; answers how many. */
+static size_t pick(uint16_t *out, const uint16_t *list, size_t n, bool no_names)
+{
+    size_t m = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        bool named = list[i] == EXT_SNI || list[i] == EXT_ALPN;
+
+        if (!is_grease(list[i]) && !(no_names && named)) {
+            out[m++] = list[i];
+        }
+    }
+    return m;
+}
+
+/* Add "xxxx,xxxx,..." to a hash. */
+static void hash_list(SHA2_CTX *ctx, const uint16_t *list, size_t n)
+{
+    char text[8];
+
+    for (size_t i = 0; i < n; i++) {
+        int len = snprintf(text, sizeof(text), "%s%04x", i > 0 ? "," : "", (unsigned)list[i]);
+
+        SHA256Update(ctx, (const uint8_t *)text, (size_t)len);
+    }
+}
+
+/* The first 12 hexadecimal digits of the hash. */
+static void hash_end(SHA2_CTX *ctx, char *out)
+{
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+
+    SHA256Final(digest, ctx);
+    for (size_t i = 0; i < HASH_LEN / 2; i++) {
+        snprintf(out + 2 * i, 3, "%02x", (unsigned)digest[i]);
+    }
+}
+
+static const char *version_text(const struct pst_hello *h)
+{
+    static const struct {
+        uint16_t version;
+        const char *text;
+    } known[] = {
+        { 0x0304, "13" }, { 0x0303, "12" }, { 0x0302, "11" }, { 0x0301, "10" }, { 0x0300, "s3" },
+        { 0x0002, "s2" }, { 0xfeff, "d1" }, { 0xfefd, "d2" }, { 0xfefc, "d3" },
+    };
+    uint16_t highest = 0;
+
+    for (uint32_t i = 0; i < h->n_versions; i++) {
+        if (!is_grease(h->versions[i]) && h->versions[i] > highest) {
+            highest = h->versions[i];
+        }
+    }
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (known[i].version == highest) {
+            return known[i].text;
+        }
+    }
+    return "00";
+}
+
+static bool is_alnum(uint8_t c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/* First and last character of the first protocol, or of its hexadecimal form. */
+static void alpn_text(const struct pst_hello *h, char out[2])
+{
+    static const char hex[] = "0123456789abcdef";
+
+    if (h->n_alpn == 0 || h->alpn[0].n == 0) {
+        memset(out, '0', 2);
+        return;
+    }
+    uint8_t first = (uint8_t)h->alpn[0].p[0];
+    uint8_t last = (uint8_t)h->alpn[0].p[h->alpn[0].n - 1];
+    if (is_alnum(first) && is_alnum(last)) {
+        out[0] = (char)first;
+        out[1] = (char)last;
+    } else {
+        out[0] = hex[first >> 4];
+        out[1] = hex[last & 15];
+    }
+}
+
+static bool offers(const struct pst_hello *h, uint16_t type)
+{
+    for (uint32_t i = 0; i < h->n_extensions; i++) {
+        if (h->extensions[i] == type) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static unsigned capped(size_t n)
+{
+    return n < COUNT_MAX ? (unsigned)n : COUNT_MAX;
+}
+
+/* JA4_b: the ciphers, sorted. */
+static void hash_ciphers(uint16_t *list, size_t n, char *out)
+{
+    SHA2_CTX ctx;
+
+    if (n == 0) {
+        memset(out, '0', HASH_LEN);
+        return;
+    }
+    qsort(list, n, sizeof(*list), compare);
+    SHA256Init(&ctx);
+    hash_list(&ctx, list, n);
+    hash_end(&ctx, out);
+}
+
+/* JA4_c: the extensions, sorted, and the signature algorithms as they came. */
+static void hash_extensions(uint16_t *list, size_t n, const struct pst_hello *h, char *out)
+{
+    SHA2_CTX ctx;
+
+    if (n == 0) {
+        memset(out, '0', HASH_LEN);
+        return;
+    }
+    qsort(list, n, sizeof(*list), compare);
+    SHA256Init(&ctx);
+    hash_list(&ctx, list, n);
+    size_t m = pick(list, h->sigalgs, h->n_sigalgs, false);
+    if (m > 0) {
+        SHA256Update(&ctx, (const uint8_t *)"_", 1);
+        hash_list(&ctx, list, m);
+    }
+    hash_end(&ctx, out);
+}
+
+int ja4_compute(const struct pst_hello *h, char out[JA4_LEN + 1])
+{
+    size_t room = h->n_ciphers + (size_t)h->n_extensions + h->n_sigalgs + 1;
+    uint16_t *list = malloc(room * sizeof(*list));
+    char b[HASH_LEN + 1] = "", c[HASH_LEN + 1] = "", alpn[2];
+
+    if (!list) {
+        return ERR_NOMEM;
+    }
+    size_t n_ciphers = pick(list, h->ciphers, h->n_ciphers, false);
+    hash_ciphers(list, n_ciphers, b);
+    size_t n_extensions = pick(list, h->extensions, h->n_extensions, false);
+    size_t n_hashed = pick(list, h->extensions, h->n_extensions, true);
+    hash_extensions(list, n_hashed, h, c);
+    free(list);
+    alpn_text(h, alpn);
+    snprintf(out, JA4_LEN + 1, "t%s%c%02u%02u%c%c_%s_%s", version_text(h),
+             offers(h, EXT_SNI) ? 'd' : 'i', capped(n_ciphers), capped(n_extensions), alpn[0],
+             alpn[1], b, c);
+    return ERR_OK;
+}
