@@ -50,7 +50,10 @@ struct relay *relay_new(struct loop *l, struct pipe_pool *pipes, struct stream *
 int relay_push_app(struct relay *r, const void *p, size_t n);
 /* Begin: replays the client's prefix, flushes the upstream's pushed front, waits. */
 void relay_start(struct relay *r);
-/* Free. The streams are the caller's to close. NULL is fine. */
+/*
+ * Free, at any time but inside a filter. Does not touch the streams, which may be gone already;
+ * one that lives on needs another stream_on_ready(). NULL is fine.
+ */
 void relay_free(struct relay *r);
 
 /* Time of the first byte from the upstream, loop_now(); 0: none yet. */
