@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Networks of ip-restrictions: the parser must agree with inet_pton(), and the search over the
+ * lines of the input with a search one by one.
+ */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "modules/ip-restrictions/lookup.h"
+
+#define NETS 64
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(int ok)
+{
+    if (!ok) {
+        abort();
+    }
+}
+
+/* The address part alone, judged by the C library. */
+static void check_address(const char *s, size_t n)
+{
+    struct in6_addr a6;
+    struct in_addr a4;
+    struct cidr c;
+    char text[CIDR_TEXT], z[64];
+    int known;
+
+    if (n >= sizeof(z) || memchr(s, '\0', n) != NULL || memchr(s, '/', n) != NULL) {
+        return;
+    }
+    memcpy(z, s, n);
+    z[n] = '\0';
+    known = inet_pton(AF_INET, z, &a4) == 1 || inet_pton(AF_INET6, z, &a6) == 1;
+    require((cidr_parse(s, n, &c) == CIDR_OK) == known);
+    if (known) {
+        struct cidr again;
+        size_t len = cidr_format(&c, true, text);
+
+        require(cidr_parse(text, len, &again) == CIDR_OK && again.hi == c.hi && again.lo == c.lo &&
+                again.family == c.family);
+        if (inet_pton(AF_INET6, z, &a6) == 1) {
+            for (int i = 0; i < 8; i++) {
+                require(a6.s6_addr[i] == (uint8_t)(c.hi >> (56 - 8 * i)));
+                require(a6.s6_addr[8 + i] == (uint8_t)(c.lo >> (56 - 8 * i)));
+            }
+        } else {
+            inet_pton(AF_INET, z, &a4);
+            require(ntohl(a4.s_addr) == (uint32_t)c.lo && c.family == PST_AF_INET);
+        }
+    }
+}
+
+static void check_search(const struct rule_set *set, const struct cidr *nets, size_t n,
+                         const struct cidr *addr)
+{
+    const struct rule *r = rule_set_find(set, addr);
+    const struct cidr *best = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        if (nets[i].family == addr->family && cidr_contains(&nets[i], addr->hi, addr->lo) &&
+            (best == NULL || nets[i].prefix > best->prefix)) {
+            best = &nets[i];
+        }
+    }
+    require((r != NULL) == (best != NULL));
+    require(r == NULL || (r->prefix == best->prefix && r->hi == best->hi && r->lo == best->lo));
+    /* Of equal networks the first is named. */
+    require(r == NULL || r->line == (uint32_t)(best - nets));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *s = (const char *)data, *end = s + size;
+    struct cidr nets[NETS];
+    struct rule_set set = { 0 };
+    size_t n = 0;
+
+    while (s < end && n < NETS) {
+        const char *nl = memchr(s, '\n', (size_t)(end - s));
+        size_t len = (size_t)((nl != NULL ? nl : end) - s);
+
+        check_address(s, len);
+        if (cidr_parse(s, len, &nets[n]) == CIDR_OK) {
+            require(rule_set_add(&set, &nets[n], 0, (uint32_t)n) == 0);
+            n++;
+        }
+        s += len + 1;
+    }
+    require(rule_set_finish(&set) == 0);
+    for (size_t i = 0; i < n; i++) {
+        struct cidr first = cidr_mask(nets[i].hi, nets[i].lo, 128, nets[i].family);
+        struct cidr after = first;
+
+        check_search(&set, nets, n, &first);
+        after.lo++;
+        check_search(&set, nets, n, &after);
+        after.lo = first.lo - 1;
+        check_search(&set, nets, n, &after);
+    }
+    rule_set_free(&set);
+    return 0;
+}
