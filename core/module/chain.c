@@ -70,7 +70,8 @@ struct chain *chain_new(const char *name, uint32_t scope, const struct conf_modu
     c->scope = scope;
     c->n_workers = n_workers;
     if (n > UINT16_MAX) {
-        chain_error(errors, NULL, mods[UINT16_MAX].where, "more modules than %d", UINT16_MAX);
+        chain_error(errors, mods[UINT16_MAX].cfg, mods[UINT16_MAX].where,
+                    "a list has at most %d modules", UINT16_MAX);
         c->broken = true;
         return c;
     }

@@ -25,15 +25,15 @@ struct watch_scope;
 struct instance {
     const struct module *module;
     struct chain *chain;
-    void *inst;                 /* the module's own                                       */
-    const struct pst_cfg *cfg;  /* only until chain_link() has returned; may be NULL       */
-    const char *where;          /* "edges[2].modules[0]", owned by the conf               */
-    uint32_t index;             /* position in the administrator's list                   */
-    size_t state_offset;        /* of its conn_state_size bytes in the connection's block */
+    void *inst;                /* the module's own                                       */
+    const struct pst_cfg *cfg; /* only until chain_link() has returned; may be NULL       */
+    const char *where;         /* "edges[2].modules[0]", owned by the conf               */
+    uint32_t index;            /* position in the administrator's list                   */
+    size_t state_offset;       /* of its conn_state_size bytes in the connection's block */
     bool enforce;
-    bool declared;              /* its options were found good                            */
+    bool declared; /* its options were found good                            */
     bool initialised;
-    struct watch_scope *scope;  /* timers and watches of the instance, on the main loop   */
+    struct watch_scope *scope;       /* timers and watches of the instance, on the main loop   */
     struct instance_worker *workers; /* one per worker                                    */
 };
 
@@ -41,8 +41,8 @@ struct instance {
 struct instance_worker {
     struct instance *instance;
     struct loop *loop;
-    unsigned worker;            /* number of the worker                                   */
-    void *state;                /* what worker_init() stored                              */
+    unsigned worker; /* number of the worker                                   */
+    void *state;     /* what worker_init() stored                              */
     bool initialised;
     struct watch_scope *scope;
 };
@@ -60,14 +60,14 @@ struct chain {
     uint32_t scope;             /* PST_SCOPE_LISTENER | PST_SCOPE_EDGE                    */
     struct instance *instances; /* array, in list order                                   */
     size_t n;
-    size_t state_size;          /* bytes of state all its instances need per connection   */
+    size_t state_size; /* bytes of state all its instances need per connection   */
     struct chain_step *steps[CHAIN_STAGES]; /* CONN_FINI already in reverse order         */
     uint16_t n_steps[CHAIN_STAGES];
-    struct service *services;   /* published ones (service.c)                             */
-    struct loop *main_loop;     /* of the instances' scopes; known from chain_init() on   */
+    struct service *services; /* published ones (service.c)                             */
+    struct loop *main_loop;   /* of the instances' scopes; known from chain_init() on   */
     unsigned n_workers;
     enum chain_phase phase;
-    bool broken;                /* an error was reported: it will never serve             */
+    bool broken; /* an error was reported: it will never serve             */
     struct instance_worker *worker_block; /* all `workers` of all instances               */
     struct chain_step *step_block;        /* all `steps` of all stages                    */
 };

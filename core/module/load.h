@@ -14,12 +14,12 @@
 
 struct module {
     struct module *next;
-    const char *name;        /* the file's; equal to desc.name                       */
+    const char *name; /* the file's; equal to desc.name                       */
     const char *path;
-    struct pst_module desc;  /* normalised copy; desc.hooks points at `hooks`        */
-    struct pst_hooks hooks;  /* normalised copy                                      */
+    struct pst_module desc; /* normalised copy; desc.hooks points at `hooks`        */
+    struct pst_hooks hooks; /* normalised copy                                      */
     void *dl;
-    uint64_t dev, ino;       /* of the file when loaded, to notice a replaced one    */
+    uint64_t dev, ino; /* of the file when loaded, to notice a replaced one    */
     uint64_t mtime_ns;
 };
 

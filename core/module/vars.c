@@ -233,8 +233,7 @@ int32_t vars_set(struct var_cache *cache, struct arena *arena, int32_t id,
     if (var == NULL) {
         return PST_ERR_NOT_FOUND;
     }
-    /* What the core works out for itself is not for others to say. */
-    if ((var->core && var->get != NULL) || (v->type != var->type && v->type != PST_VALUE_NONE)) {
+    if (v->type != var->type && v->type != PST_VALUE_NONE) {
         return PST_ERR_INVALID;
     }
     if (has_bytes(v) && v->u.str.n > NOTE_SIZE_MAX) {
@@ -244,6 +243,16 @@ int32_t vars_set(struct var_cache *cache, struct arena *arena, int32_t id,
         return PST_OK;
     }
     return keep(cache, arena, id, v);
+}
+
+int32_t vars_note(struct var_cache *cache, struct arena *arena, int32_t id,
+                  const struct pst_value *v)
+{
+    const struct var *var = var_at(id);
+    if (var != NULL && var->core) {
+        return PST_ERR_INVALID;
+    }
+    return vars_set(cache, arena, id, v);
 }
 
 void vars_reset(void)

@@ -32,10 +32,16 @@ int vars_wanted(int32_t id);
 /* Get through the cache; memory comes from the connection's arena. [worker] */
 int32_t vars_get(struct var_cache *cache, struct arena *arena, pst_conn *conn, int32_t id,
                  struct pst_value *out);
-/* Set as a note: copies string bytes into the arena. [worker] */
+/*
+ * Replace what the cache has, by the core itself: copies string bytes into the arena; NONE makes the
+ * getter be asked again. PST_ERR_INVALID: another type, PST_ERR_LIMIT: over 64 KiB. [worker]
+ */
 int32_t vars_set(struct var_cache *cache, struct arena *arena, int32_t id,
                  const struct pst_value *v);
-/* Forget all registrations (tests). [main] */
+/* The same for a module (note_set): not for variables of the core, PST_ERR_INVALID. [worker] */
+int32_t vars_note(struct var_cache *cache, struct arena *arena, int32_t id,
+                  const struct pst_value *v);
+/* Forget all registrations; no connection is left. [main] */
 void vars_reset(void);
 
 #endif

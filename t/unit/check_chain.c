@@ -394,7 +394,7 @@ END_TEST
 /* Read a configuration file and make the chain of its first edge. */
 static struct conf *load_conf(const char *modules_value, struct chain **c)
 {
-    char path[] = "/tmp/postern-check-chain-XXXXXX";
+    char path[] = "check_chain-XXXXXX";
     int fd = mkstemp(path);
     ck_assert_int_ge(fd, 0);
     FILE *f = fdopen(fd, "w");

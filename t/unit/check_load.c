@@ -12,7 +12,9 @@
 #include "core/base/err.h"
 #include "core/module/load.h"
 
-static char dir[] = "/tmp/postern-check-load-XXXXXX";
+#define DIR_MAX 2048
+
+static char dir[DIR_MAX];
 static char why[512];
 static const struct pst_host host = { .size = sizeof(host), .minor = PST_ABI_MINOR };
 
@@ -63,7 +65,8 @@ static void refused(const char *name, const char *reason)
 
 static void setup(void)
 {
-    strcpy(dir + sizeof(dir) - 7, "XXXXXX");
+    ck_assert_ptr_nonnull(getcwd(dir, sizeof(dir) - 32));
+    strcat(dir, "/check_load-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
 }
 

@@ -60,7 +60,7 @@ static int32_t get(int32_t id, struct pst_value *v)
 
 static int32_t set(int32_t id, const struct pst_value *v)
 {
-    return vars_set(&cache, &arena, id, v);
+    return vars_note(&cache, &arena, id, v);
 }
 
 static struct pst_value text(const char *z)
@@ -276,11 +276,9 @@ START_TEST(notes_that_are_refused)
 {
     int32_t note = note_var("m", "m.note", PST_VALUE_STR);
     int32_t core = core_var("conn.x", PST_VALUE_STR);
-    int32_t open = vars_register_core("conn.y", PST_VALUE_STR, NULL, NULL);
     struct pst_value v = text("x");
 
     ck_assert_int_eq(set(core, &v), PST_ERR_INVALID);
-    ck_assert_int_eq(set(open, &v), PST_OK);
     ck_assert_int_eq(set(99, &v), PST_ERR_NOT_FOUND);
     v.u.str.n = 65537;
     ck_assert_int_eq(set(note, &v), PST_ERR_LIMIT);
@@ -289,6 +287,22 @@ START_TEST(notes_that_are_refused)
     struct pst_value out;
     ck_assert_int_eq(get(note, &out), PST_OK);
     ck_assert_uint_eq(out.type, PST_VALUE_NONE);
+}
+END_TEST
+
+START_TEST(core_replaces_what_is_cached)
+{
+    int32_t id = core_var("conn.x", PST_VALUE_STR);
+    struct pst_value v = text("new"), none = { .type = PST_VALUE_NONE };
+
+    answer = text("old");
+    ck_text(id, "old");
+    ck_assert_int_eq(vars_set(&cache, &arena, id, &v), PST_OK);
+    ck_text(id, "new");
+    ck_assert_int_eq(asked, 1);
+    ck_assert_int_eq(vars_set(&cache, &arena, id, &none), PST_OK);
+    ck_text(id, "old");
+    ck_assert_int_eq(asked, 2);
 }
 END_TEST
 
@@ -309,6 +323,7 @@ int main(void)
     tcase_add_test(t, notes);
     tcase_add_test(t, same_note_costs_no_memory);
     tcase_add_test(t, notes_that_are_refused);
+    tcase_add_test(t, core_replaces_what_is_cached);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
