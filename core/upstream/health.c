@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+/* On probation: a time that has passed for certain. */
+#define TIME_OUT_OVER 1
+
 struct health *health_new(void)
 {
     struct health *h = calloc(1, sizeof(*h));
@@ -38,14 +41,27 @@ bool health_usable(const struct health *h, const struct health_rule *r, uint64_t
     return r->max_fails == 0 || now >= atomic_load(&h->down_until);
 }
 
-bool health_claim(struct health *h, const struct health_rule *r, uint64_t now)
+bool health_claim(struct health *h, const struct health_rule *r, uint64_t now, uint64_t *probe)
 {
     uint64_t until = atomic_load(&h->down_until);
 
+    *probe = 0;
     if (r->max_fails == 0 || until == 0) {
         return true;
     }
-    return now >= until && atomic_compare_exchange_strong(&h->down_until, &until, now + r->timeout);
+    if (now < until || !atomic_compare_exchange_strong(&h->down_until, &until, now + r->timeout)) {
+        return false;
+    }
+    *probe = now + r->timeout;
+    return true;
+}
+
+void health_unclaim(struct health *h, uint64_t probe)
+{
+    /* Not when somebody's result has changed it since. */
+    if (probe != 0) {
+        atomic_compare_exchange_strong(&h->down_until, &probe, TIME_OUT_OVER);
+    }
 }
 
 bool health_failed(struct health *h, const struct health_rule *r, uint64_t now)

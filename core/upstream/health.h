@@ -35,9 +35,12 @@ void health_put(struct health *h);           /* NULL is fine. [main] */
 bool health_usable(const struct health *h, const struct health_rule *r, uint64_t now);
 /*
  * Take a usable target for a connection. After its time out only one caller gets it, as a
- * probe; for the others it is out for another timeout, unless the probe succeeds before. [any]
+ * probe; for the others it is out for another timeout, unless the probe succeeds before. *probe
+ * gets what health_unclaim() needs, 0 when it is no probe. [any]
  */
-bool health_claim(struct health *h, const struct health_rule *r, uint64_t now);
+bool health_claim(struct health *h, const struct health_rule *r, uint64_t now, uint64_t *probe);
+/* A probe was given up without a result: another caller may probe now. [any] */
+void health_unclaim(struct health *h, uint64_t probe);
 
 /* An attempt failed; true: that took the target out. [any] */
 bool health_failed(struct health *h, const struct health_rule *r, uint64_t now);

@@ -217,10 +217,13 @@ static void walk_leave(struct upstream_walk *w)
 {
     struct target *t = w->current;
 
-    if (t) {
-        atomic_fetch_sub(&t->health->active, 1);
-        w->current = NULL;
+    if (!t) {
+        return;
     }
+    health_unclaim(t->health, w->probe);
+    atomic_fetch_sub(&t->health->active, 1);
+    w->probe = 0;
+    w->current = NULL;
 }
 
 /* Fill in where to connect; false: no (other) address is known. */
@@ -272,7 +275,7 @@ int upstream_next(struct upstream *u, struct upstream_walk *w, const struct pst_
         w->current = t;
         w->addr_tried = 0;
         /* Another worker may have begun to probe it meanwhile: then it is as good as out. */
-        if (pass >= PRIMARY_OUT || health_claim(t->health, &u->rule, now)) {
+        if (pass >= PRIMARY_OUT || health_claim(t->health, &u->rule, now, &w->probe)) {
             int rc = walk_mark(u, w, (size_t)(t - u->targets));
 
             if (rc != ERR_OK) {
@@ -292,6 +295,7 @@ void upstream_result(struct upstream *u, struct upstream_walk *w, bool ok, uint6
     struct target *t = w->current;
 
     assert(t);
+    w->probe = 0;
     if (ok) {
         if (health_succeeded(t->health)) {
             LOG(PST_LOG_NOTICE, "upstream target is back", LOGF_Z("target", t->conf->addr.text));
