@@ -87,7 +87,6 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
     socklen_t n = sizeof(err);
 
     (void)what;
-    c->setup->hup_armed = false;
     /* A client may end its direction and still wait for an answer: only an error is the end. */
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) == 0 && err != 0) {
         conn_end(c, &(struct conn_end){ .reason = PST_END_RESET,
@@ -108,7 +107,9 @@ static void suspended(struct conn *c)
     s->fresh = NULL;
     stream_interest(c->client, 0);
     conn_deadline(c, ms, PST_END_DENIED);
-    if (fd >= 0 && event_assign(&s->hup, loop_base(c->w->loop), fd, EV_CLOSED, on_hangup, c) == 0) {
+    /* Edge-triggered: bytes that nobody reads now must not wake us again and again. */
+    if (fd >= 0 && event_assign(&s->hup, loop_base(c->w->loop), fd, EV_READ | EV_ET | EV_PERSIST,
+                                on_hangup, c) == 0) {
         s->hup_armed = event_add(&s->hup, NULL) == 0;
     }
     if (c->edge != NULL) {
