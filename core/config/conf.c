@@ -79,12 +79,16 @@ static bool read_resolver(struct conf_priv *p, const config_setting_t *s, void *
     return conf_resolver_read(p, s, &((struct conf *)base)->resolver);
 }
 
+/* Read already, by conf_files_read(); here only its type is judged. */
 static bool read_include_dir(struct conf_priv *p, const config_setting_t *s, void *base)
 {
     const char *z;
 
     (void)base;
-    return conf_value_str(p, s, &z);
+    if (conf_value_str(p, s, &z) && z[0] == '\0') {
+        conf_fail(p, s, "cannot be empty");
+    }
+    return true;
 }
 
 /* Lists are read when the defaults that their elements inherit are known. */

@@ -47,10 +47,10 @@ struct conf_fallback {
 enum conf_deny { CONF_DENY_CLOSE, CONF_DENY_ALERT, CONF_DENY_RESET };
 
 struct conf_module {
-    const char *name;         /* "ip-restrictions"                                  */
-    const char *where;        /* "edges[2].modules[0]"                              */
+    const char *name;          /* "ip-restrictions"                                  */
+    const char *where;         /* "edges[2].modules[0]"                              */
     const struct pst_cfg *cfg; /* the entry, without the core's own keys module, enabled, enforce */
-    bool enforce;             /* entries with enabled = false are not in the array  */
+    bool enforce;              /* entries with enabled = false are not in the array  */
 };
 
 enum conf_addr_kind { CONF_ADDR_IP, CONF_ADDR_HOST, CONF_ADDR_UNIX };
@@ -58,22 +58,22 @@ enum conf_addr_kind { CONF_ADDR_IP, CONF_ADDR_HOST, CONF_ADDR_UNIX };
 /* "127.0.0.1:80" "[::1]:80" "host:80" "unix:/path", each with "tls://" in front for targets. */
 struct conf_addr {
     enum conf_addr_kind kind;
-    const char *text;    /* as written, normalised: the identity of an address */
-    struct pst_addr ip;  /* IP: whole; HOST: only the port                     */
-    const char *host;    /* HOST: normalised name                              */
-    const char *path;    /* UNIX                                               */
-    bool tls;            /* "tls://"                                           */
+    const char *text;   /* as written, normalised: the identity of an address */
+    struct pst_addr ip; /* IP: whole; HOST: only the port                     */
+    const char *host;   /* HOST: normalised name                              */
+    const char *path;   /* UNIX                                               */
+    bool tls;           /* "tls://"                                           */
 };
 
 struct conf_listener {
     const char *name, *where;
     struct conf_addr *addrs; /* at least one; IP or UNIX */
     size_t n_addrs;
-    bool dual_stack;         /* "[::]:port" takes IPv4 too (default true) */
-    uint32_t unix_mode;      /* of a unix socket (0660)                   */
-    uint32_t backlog;        /* (4096)                                    */
+    bool dual_stack;    /* "[::]:port" takes IPv4 too (default true) */
+    uint32_t unix_mode; /* of a unix socket (0660)                   */
+    uint32_t backlog;   /* (4096)                                    */
     struct conf_fallback no_sni, unknown_sni, not_tls; /* refuse */
-    enum conf_deny on_deny;  /* (close) */
+    enum conf_deny on_deny;                            /* (close) */
     struct conf_tcp tcp;
     struct conf_timeouts timeouts;
     struct conf_module *modules;
@@ -100,11 +100,11 @@ struct conf_upstream {
 
 struct conf_edge {
     const char *name, *where;
-    const char **domains;  /* normalised; wildcards as "*.suffix" or "*" */
+    const char **domains; /* normalised; wildcards as "*.suffix" or "*" */
     size_t n_domains;
-    const char **alpn;     /* narrows the match; NULL-free, may be empty */
+    const char **alpn; /* narrows the match; NULL-free, may be empty */
     size_t n_alpn;
-    bool has_upstream;     /* may be absent when a module with role UPSTREAM is attached */
+    bool has_upstream; /* may be absent when a module with role UPSTREAM is attached */
     struct conf_upstream upstream;
     enum conf_deny on_deny; /* (close) */
     uint32_t max_pending;   /* suspended connections at once (10000) */
@@ -123,7 +123,7 @@ struct conf_resolver {
 
 struct conf {
     const char *path;
-    uint32_t workers; /* 0: one per usable CPU */
+    uint32_t workers;         /* 0: one per usable CPU */
     const char *user, *group; /* NULL: unchanged */
     enum log_target log_target;
     const char *log_path;

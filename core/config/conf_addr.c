@@ -84,10 +84,14 @@ static bool parse_ip(const struct source *src, const char *port, struct conf_add
 /* A name whose last label is a number would be taken for an IPv4 address by some resolvers. */
 static bool ends_in_number(const char *host, size_t n)
 {
+    size_t end;
+
+    n -= n > 0 && host[n - 1] == '.' ? 1 : 0;
+    end = n;
     while (n > 0 && host[n - 1] >= '0' && host[n - 1] <= '9') {
         n--;
     }
-    return n == 0 || host[n - 1] == '.';
+    return n < end && (n == 0 || host[n - 1] == '.');
 }
 
 static bool parse_host(const struct source *src, size_t host_n, struct conf_addr *a)

@@ -168,7 +168,10 @@ static void check_fallbacks(struct check *k)
         const config_setting_t *domains = config_setting_get_member(s, "domains");
 
         /* Domains that were written but wrong have their own errors. */
-        if ((domains == NULL || config_setting_length(domains) == 0) && !k->is_fallback[i]) {
+        bool none = domains == NULL || (config_setting_length(domains) == 0 &&
+                                        config_setting_type(domains) != CONFIG_TYPE_STRING);
+
+        if (none && !k->is_fallback[i]) {
             conf_fail(k->p, s,
                       "the edge can never be reached: it has no domains, and no listener "
                       "names it in no_sni, unknown_sni or not_tls");

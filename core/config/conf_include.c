@@ -4,7 +4,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,16 +29,19 @@ static struct conf_file *file_new(struct conf_priv *p)
     return f;
 }
 
-static void parse_error(struct conf_priv *p, const config_t *cfg, const char *path)
+/* Report why a file was not parsed, and forget the part that was. */
+static void parse_error(struct conf_priv *p, config_t *cfg, const char *path)
 {
     const char *file = config_error_file(cfg) != NULL ? config_error_file(cfg) : path;
 
     if (config_error_type(cfg) == CONFIG_ERR_FILE_IO) {
         conf_error_add(p->errors, path, 0, NULL, "cannot be read: %s", strerror(errno));
-        return;
+    } else {
+        conf_error_add(p->errors, file, (unsigned)config_error_line(cfg), NULL, "%s",
+                       config_error_text(cfg));
     }
-    conf_error_add(p->errors, file, (unsigned)config_error_line(cfg), NULL, "%s",
-                   config_error_text(cfg));
+    config_destroy(cfg);
+    config_init(cfg);
 }
 
 /* Read one file; its parse errors leave it in the list, empty. */
@@ -108,6 +110,20 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+/* The folder as errors will name its files: beside the main file, as that was named. */
+static const char *dir_name(struct conf_priv *p, const config_setting_t *s, const char *written)
+{
+    const char *file = config_setting_source_file(s), *slash = strrchr(file, '/');
+    size_t beside = slash != NULL && written[0] != '/' ? (size_t)(slash - file) + 1 : 0;
+    char *dir = arena_alloc(&p->arena, beside + strlen(written) + 1);
+
+    if (dir != NULL) {
+        memcpy(dir, file, beside);
+        memcpy(dir + beside, written, strlen(written));
+    }
+    return dir;
+}
+
 static void dir_read(struct conf_priv *p, const config_setting_t *s)
 {
     struct dirent **names = NULL;
@@ -116,11 +132,13 @@ static void dir_read(struct conf_priv *p, const config_setting_t *s)
     int n;
 
     /* conf.c reads the key again and reports a wrong type. */
-    if (config_setting_type(s) != CONFIG_TYPE_STRING) {
+    if (config_setting_type(s) != CONFIG_TYPE_STRING || config_setting_get_string(s)[0] == '\0') {
         return;
     }
     written = config_setting_get_string(s);
-    if (!conf_value_path(p, s, &dir)) {
+    dir = dir_name(p, s, written);
+    if (dir == NULL) {
+        conf_nomem(p);
         return;
     }
     n = scandir(dir, &names, wanted, by_name);
@@ -129,13 +147,16 @@ static void dir_read(struct conf_priv *p, const config_setting_t *s)
         return;
     }
     dir_n = strlen(dir);
+    while (dir_n > 1 && dir[dir_n - 1] == '/') {
+        dir_n--;
+    }
     for (int i = 0; i < n; i++) {
         size_t need = dir_n + strlen(names[i]->d_name) + 2;
         char *path = arena_alloc(&p->arena, need);
         struct conf_file *f;
 
         if (path != NULL) {
-            snprintf(path, need, "%s/%s", dir, names[i]->d_name);
+            snprintf(path, need, "%.*s/%s", (int)dir_n, dir, names[i]->d_name);
             f = file_read(p, path);
             if (f != NULL) {
                 check_part(p, f);

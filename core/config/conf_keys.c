@@ -116,11 +116,3 @@ bool conf_want_list(struct conf_priv *p, const config_setting_t *s)
     }
     return false;
 }
-
-bool conf_key_later(struct conf_priv *p, const config_setting_t *s, void *base)
-{
-    (void)p;
-    (void)s;
-    (void)base;
-    return true;
-}

@@ -43,12 +43,12 @@ static void read_one(struct conf_priv *p, const config_setting_t *s)
         conf_nomem(p);
         return;
     }
-    if (conf_reader_declare(&node->handle, policy_options, COUNT(policy_options),
-                            sizeof(policy_options[0]), PST_SCOPE_LISTENER | PST_SCOPE_EDGE) != 0) {
-        return;
-    }
+    /* One with errors is made known all the same: who refers to it is not wrong. */
+    conf_reader_declare(&node->handle, policy_options, COUNT(policy_options),
+                        sizeof(policy_options[0]), PST_SCOPE_LISTENER | PST_SCOPE_EDGE);
     name_setting = config_setting_get_member(s, "name");
-    if (name_setting == NULL || !conf_name_read(p, name_setting, &name)) {
+    if (name_setting == NULL || config_setting_type(name_setting) != CONFIG_TYPE_STRING ||
+        !conf_name_read(p, name_setting, &name)) {
         return;
     }
     if (map_put(p->policies, name, strlen(name), node) == ERR_EXISTS) {

@@ -127,8 +127,6 @@ bool conf_keys_read(struct conf_priv *p, const config_setting_t *s, const struct
                     size_t n, void *base);
 /* An array or list; a single value instead is an error that says how to write it. */
 bool conf_want_list(struct conf_priv *p, const config_setting_t *s);
-/* A key whose reading comes later (fn). */
-bool conf_key_later(struct conf_priv *p, const config_setting_t *s, void *base);
 
 /* --- the parts ---------------------------------------------------------------------------------- */
 

@@ -100,14 +100,23 @@ static void skip_line(struct scan *k)
 
 static void skip_comment(struct scan *k)
 {
+    unsigned begin = k->line;
+
     for (k->at += 2; k->at < k->end && !starts(k, "*/"); k->at++) {
         k->line += *k->at == '\n' ? 1 : 0;
     }
-    k->at += k->at < k->end ? 2 : 0;
+    if (k->at == k->end) {
+        k->line = begin;
+        complain(k, "the comment that begins here has no end");
+        return;
+    }
+    k->at += 2;
 }
 
 static void skip_string(struct scan *k)
 {
+    unsigned begin = k->line;
+
     for (k->at++; k->at < k->end && *k->at != '"'; k->at++) {
         k->line += *k->at == '\n' ? 1 : 0;
         if (starts(k, "\\x00")) {
@@ -118,7 +127,12 @@ static void skip_string(struct scan *k)
             k->line += *k->at == '\n' ? 1 : 0;
         }
     }
-    k->at += k->at < k->end ? 1 : 0;
+    if (k->at == k->end) {
+        k->line = begin;
+        complain(k, "the string that begins here has no end");
+        return;
+    }
+    k->at++;
 }
 
 /* A number, or a word that begins with one; libconfig reads up to 32 bits unless it ends in L. */
