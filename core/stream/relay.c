@@ -221,7 +221,8 @@ static void relay_turn(struct relay *r, unsigned d)
     enum relay_step step = relay_rounds(r, d);
     if (x->pipe != NULL && x->pipe->fill == 0)
         splice_release(r, d);
-    if (step != STEP_OVER && x->unflushed && x->phase != PHASE_DONE)
+    bool writable = !(x->dst_want & PST_STREAM_WRITE);
+    if (step != STEP_OVER && x->unflushed && writable && x->phase != PHASE_DONE)
         (void)relay_flush(r, d);
 }
 

@@ -111,7 +111,8 @@ static enum relay_step copy_pass(struct relay *r, unsigned d, uint8_t *p, size_t
         return copy_flush(r, d);
     }
     enum relay_step step = copy_write(r, d, p, n, &put);
-    if (step == STEP_WAIT && left_add(x, p + put, n - put) != ERR_OK)
+    x->slow = step == STEP_WAIT;
+    if (x->slow && left_add(x, p + put, n - put) != ERR_OK)
         return relay_fail(r, 2, ERR_NOMEM);
     return step;
 }
@@ -127,6 +128,8 @@ enum relay_step copy_round(struct relay *r, unsigned d)
     assert(x->left == NULL);
     if (p == NULL)
         return relay_fail(r, 2, ERR_NOMEM);
+    if (x->slow && cap > RELAY_SLOW_BYTES)
+        cap = RELAY_SLOW_BYTES;
     size_t n = copy_gather(r, d, p, cap, &last, &dry);
     bool want = last == PST_WANT_READ || last == PST_WANT_WRITE;
     bool fin = last == 0;

@@ -17,6 +17,8 @@
 /* What a turn of one direction may move before others get theirs. */
 #define RELAY_TURN_BYTES  ((size_t)1024 * 1024)
 #define RELAY_TURN_ROUNDS 16
+/* Copied at once while the destination is slow, so that little has to be kept for it. */
+#define RELAY_SLOW_BYTES ((size_t)64 * 1024)
 /* The most a direction keeps for its destination: a scratch buffer, multiplied by a filter. */
 #define RELAY_LEFT_MAX ((size_t)4 * 1024 * 1024)
 
@@ -42,6 +44,7 @@ struct relay_dir {
     uint8_t dst_want;        /* the base of its source and destination      */
     bool unflushed;          /* the destination may keep bytes back         */
     bool bulk;               /* the last round was large                    */
+    bool slow;               /* the destination did not take all of the last round */
     bool no_splice;          /* the kernel cannot splice these two          */
     bool again;              /* to be continued from the run queue          */
 };

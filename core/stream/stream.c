@@ -28,11 +28,12 @@ struct stream *stream_stack(struct stream *inner, const struct pst_stream_ops *o
 
 void stream_free(struct stream *top, uint32_t how)
 {
+    if (top != NULL)
+        top->base->ready = NULL;
     while (top != NULL) {
         struct stream *below = top->inner;
         if (below == NULL) {
             struct stream_base *b = top->base;
-            b->ready = NULL;
             if (!b->raw)
                 module_stop(b);
             stream_bytes_free(&b->prefix);

@@ -103,7 +103,7 @@ static int64_t mem_write_op(void *ctx, const struct pst_iov *v, uint32_t n)
 {
     struct mem_stream *m = ctx;
     int64_t most = scripted(m, MEM_WRITE);
-    size_t room = m->window - mem_waiting(m);
+    size_t room = m->window > mem_waiting(m) ? m->window - mem_waiting(m) : 0;
     size_t put = 0;
 
     if (most < 0)
