@@ -20,7 +20,8 @@ extern "C" {
 enum {
     PST_STAGE_ACCEPT = 1,         /* listener; may pend                                        */
     PST_STAGE_PREFACE = 2,        /* listener; may pend; arg: struct pst_preface               */
-    PST_STAGE_CLIENT_HELLO = 3,   /* listener; may pend; arg: const struct pst_hello           */
+    PST_STAGE_CLIENT_HELLO = 3,   /* listener; may pend; arg: const struct pst_hello, NULL when
+                                     the client does not speak TLS                             */
     PST_STAGE_ADMIT = 4,          /* edge; may pend                                            */
     PST_STAGE_TRANSPORT = 5,      /* edge                                                      */
     PST_STAGE_HANDSHAKE_DONE = 6, /* edge; may pend                                            */

@@ -192,6 +192,11 @@ static bool close_streams(struct conn *c, const struct conn_end *e, bool linger)
 
     stream_free(c->upstream, how);
     c->upstream = NULL;
+    /* Only a socket may outlive its connection: a module's stream ends with the generation. */
+    if (linger && stream_fd(c->client) < 0) {
+        (void)stream_shutdown_write(c->client);
+        linger = false;
+    }
     if (linger) {
         conn_linger(c->w, stream_strip(c->client, how));
     } else {

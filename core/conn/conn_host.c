@@ -60,13 +60,21 @@ static const struct pst_hello *host_conn_hello(pst_conn *conn)
     return c->setup == NULL || c->setup->not_tls || c->t_hello == 0 ? NULL : &c->setup->hello.out;
 }
 
+static const char *deny_text(struct conn *c, const char *p, size_t n)
+{
+    if (p == NULL || n == 0) {
+        return NULL;
+    }
+    return arena_strndup(&c->arena, p, n < DENY_TEXT_MAX ? n : DENY_TEXT_MAX);
+}
+
 static void host_deny(pst_conn *conn, const char *code, size_t code_n, const char *text,
                       size_t text_n)
 {
     struct conn *c = conn_of(conn);
 
-    c->why.code = arena_strndup(&c->arena, code, code_n < DENY_TEXT_MAX ? code_n : DENY_TEXT_MAX);
-    c->why.text = arena_strndup(&c->arena, text, text_n < DENY_TEXT_MAX ? text_n : DENY_TEXT_MAX);
+    c->why.code = deny_text(c, code, code_n);
+    c->why.text = deny_text(c, text, text_n);
 }
 
 static int32_t host_set_client_addr(pst_conn *conn, const struct pst_addr *addr)

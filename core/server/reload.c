@@ -297,7 +297,7 @@ void server_reload(struct server *s)
     struct conf *conf = NULL;
 
     if (s->next != NULL || s->state != SERVER_RUNNING) {
-        s->reload_again = s->state == SERVER_RUNNING;
+        s->reload_again = s->state <= SERVER_RUNNING;
         return;
     }
     notify_reloading();
