@@ -45,7 +45,7 @@ static int32_t host_note_set(pst_conn *conn, int32_t id, const struct pst_value 
 {
     struct conn *c = conn_of(conn);
 
-    return vars_set(&c->vars, &c->arena, id, value);
+    return vars_note(&c->vars, &c->arena, id, value);
 }
 
 static void *host_conn_alloc(pst_conn *conn, size_t n)
