@@ -32,9 +32,6 @@ static struct arena_chunk *chunk_new(const struct arena *a, size_t n)
     if (size < n) {
         size = n;
     }
-    if (size > SIZE_MAX - sizeof(struct arena_chunk)) {
-        return NULL;
-    }
     struct arena_chunk *c = calloc(1, sizeof(*c) + size);
     if (c) {
         c->size = size;
@@ -46,7 +43,7 @@ void *arena_alloc(struct arena *a, size_t n)
 {
     const size_t align = alignof(max_align_t);
 
-    if (n > SIZE_MAX - align) {
+    if (n > PTRDIFF_MAX - sizeof(struct arena_chunk) - align) {
         return NULL;
     }
     n = n == 0 ? align : (n + align - 1) & ~(align - 1);

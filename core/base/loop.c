@@ -5,7 +5,6 @@
 #include <event2/event.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/time.h>
 
 #include "core/base/clock.h"
 #include "core/base/err.h"
@@ -20,8 +19,7 @@ struct loop {
     struct event *tasks_event; /* a timer of 0: fires in the next pass, after I/O was looked at */
     struct task tasks;         /* ring of what is queued; the head's fn is NULL                  */
     bool stop;
-    uint64_t now;
-    struct timeval now_tag; /* libevent's cached time when `now` was read */
+    uint64_t now; /* of this turn, 0: not asked for yet */
     uint8_t *scratch;
     atomic_bool running;
 };
@@ -180,6 +178,7 @@ int loop_run(struct loop *l)
     current = l;
     atomic_store(&l->running, true);
     while (!l->stop) {
+        l->now = 0;
         if (event_base_loop(l->base, EVLOOP_ONCE) < 0) {
             rc = ERR_SYS;
             break;
@@ -196,18 +195,13 @@ void loop_stop(struct loop *l)
     l->stop = true;
 }
 
-/*
- * libevent reads its clock once per turn and keeps the value while callbacks run, so that value
- * tells turns apart. It cannot be used itself: it is wall time.
- */
 uint64_t loop_now(struct loop *l)
 {
-    struct timeval tag = { 0 };
-
-    event_base_gettimeofday_cached(l->base, &tag);
-    if (l->now == 0 || tag.tv_usec != l->now_tag.tv_usec || tag.tv_sec != l->now_tag.tv_sec) {
+    if (current != l) {
+        return clock_ns(); /* nobody counts turns outside loop_run() */
+    }
+    if (l->now == 0) {
         l->now = clock_ns();
-        l->now_tag = tag;
     }
     return l->now;
 }
