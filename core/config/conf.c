@@ -159,6 +159,18 @@ static size_t count_all(const struct conf_priv *p, const char *key)
     return n;
 }
 
+/* True when no file has an element for this list. Something that is no list is no proof. */
+static bool is_empty(const struct conf_priv *p, const char *key)
+{
+    for (const struct conf_file *f = p->files; f != NULL; f = f->next) {
+        const config_setting_t *s = config_setting_get_member(config_root_setting(&f->cfg), key);
+        if (s != NULL && list_of(f, key) == NULL) {
+            return false;
+        }
+    }
+    return count_all(p, key) == 0;
+}
+
 static bool read_listeners(struct conf_priv *p)
 {
     struct conf *c = p->conf;
@@ -241,10 +253,10 @@ static void interpret(struct conf_priv *p)
     if (!read_listeners(p) || !read_edges(p) || p->incomplete) {
         return;
     }
-    if (count_all(p, "listeners") == 0) {
+    if (is_empty(p, "listeners")) {
         conf_error_add(p->errors, c->path, 0, "listeners", "nothing to listen on");
     }
-    if (count_all(p, "edges") == 0) {
+    if (is_empty(p, "edges")) {
         conf_error_add(p->errors, c->path, 0, "edges", "there is no edge");
     }
     conf_check(p);

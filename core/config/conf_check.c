@@ -200,7 +200,7 @@ static bool claim_domain(struct conf_priv *p, struct map *taken, size_t i, size_
     const struct conf_edge *other;
     const config_setting_t *s;
     size_t domain_n = strlen(e->domains[d]), alpn_n = strlen(alpn);
-    char *key = arena_alloc(&p->arena, domain_n + 1 + alpn_n), where[PATH_MAX];
+    char *key = arena_alloc(&p->arena, domain_n + 1 + alpn_n), offer[300], where[PATH_MAX];
 
     if (key == NULL) {
         conf_nomem(p);
@@ -213,11 +213,12 @@ static bool claim_domain(struct conf_priv *p, struct map *taken, size_t i, size_
     }
     other = map_get(taken, key, domain_n + 1 + alpn_n);
     s = domain_setting(p->edge_settings[i], e, d);
+    snprintf(offer, sizeof(offer), "%s%s%s", alpn_n > 0 ? " with ALPN \"" : "", alpn,
+             alpn_n > 0 ? "\"" : "");
     if (other == e) {
-        conf_fail(p, s, "\"%s\" is listed twice", e->domains[d]);
+        conf_fail(p, s, "\"%s\"%s is listed twice", e->domains[d], offer);
     } else {
-        conf_fail(p, s, "\"%s\"%s%s%s is already served by edge \"%s\"%s", e->domains[d],
-                  alpn_n > 0 ? " with ALPN \"" : "", alpn, alpn_n > 0 ? "\"" : "",
+        conf_fail(p, s, "\"%s\"%s is already served by edge \"%s\"%s", e->domains[d], offer,
                   other->name != NULL ? other->name : "",
                   conf_place(p->edge_settings[other - c->edges], where, sizeof(where)));
     }

@@ -158,22 +158,21 @@ bool conf_value_net(struct conf_priv *p, const config_setting_t *s, struct pst_n
 
 const char *conf_path_from(struct conf_priv *p, const config_setting_t *s, const char *text)
 {
-    const char *file = config_setting_source_file(s);
-    const char *slash = file != NULL ? strrchr(file, '/') : NULL;
-    const char *base = file != NULL && file[0] == '/' ? "" : p->cwd;
-    size_t dir_n = slash != NULL ? (size_t)(slash - file) + 1 : 0;
-    char joined[PATH_MAX];
-    int n;
+    const char *file = config_setting_source_file(s) != NULL ? config_setting_source_file(s) : "";
+    const char *slash = strrchr(file, '/');
+    const char *base = file[0] == '/' ? "" : p->cwd, *join = base[0] != '\0' ? "/" : "";
+    int dir_n = slash != NULL ? (int)(slash - file) + 1 : 0;
+    size_t need = strlen(base) + 1 + (size_t)dir_n + strlen(text) + 1;
+    char *joined;
 
     if (text[0] == '/') {
         return arena_strndup(&p->arena, text, strlen(text));
     }
-    n = snprintf(joined, sizeof(joined), "%s%s%.*s%s", base, base[0] != '\0' ? "/" : "", (int)dir_n,
-                 file != NULL ? file : "", text);
-    if (n < 0 || (size_t)n >= sizeof(joined)) {
-        return NULL;
+    joined = arena_alloc(&p->arena, need);
+    if (joined != NULL) {
+        snprintf(joined, need, "%s%s%.*s%s", base, join, dir_n, file, text);
     }
-    return arena_strndup(&p->arena, joined, (size_t)n);
+    return joined;
 }
 
 bool conf_value_path(struct conf_priv *p, const config_setting_t *s, const char **out)
@@ -188,7 +187,7 @@ bool conf_value_path(struct conf_priv *p, const config_setting_t *s, const char 
         conf_fail(p, s, "a file name cannot be empty");
         return false;
     }
-    if (strlen(z) >= PATH_MAX / 2) {
+    if (strlen(z) >= PATH_MAX) {
         conf_fail(p, s, "the file name is too long");
         return false;
     }

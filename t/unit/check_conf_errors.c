@@ -173,6 +173,8 @@ static const struct wrong listeners[] = {
     { "listeners = ( { name = \"l\"; address = \"[::]:1\"; },\n"
       "{ name = \"m\"; address = \"0.0.0.0:1\"; } );\n" CONF_EDGES,
       M2 "listeners[1].address: \"0.0.0.0:1\" is already used by listener \"l\" (main.conf:1)\n" },
+    { "listeners = 5;\n" CONF_EDGES,
+      M1 "listeners: expected a list, found an integer; write [ ... ]\n" },
     { "listeners = ( 5 );\n" CONF_EDGES, M1 "listeners[0]: expected a group, found an integer\n" },
 };
 
@@ -214,6 +216,7 @@ static const struct wrong edges[] = {
       "\"a\" (main.conf:2)\n" },
     { CONF_LISTENERS "edges = ( { name = \"a\"; domains = [ \"a.test\", \"a.test\" ]; } );",
       M2 "edges[0].domains[1]: \"a.test\" is listed twice\n" },
+    EDGE("alpn = [ \"h2\", \"h2\" ];", "domains[0]: \"a.test\" with ALPN \"h2\" is listed twice"),
     { CONF_LISTENERS "edges = ( { name = \"a\"; domains = [ \"a.test\" ]; },\n"
                      "{ name = \"a\"; domains = [ \"b.test\" ]; } );",
       "main.conf:3: edges[1].name: another edge is called \"a\" (main.conf:2)\n" },
