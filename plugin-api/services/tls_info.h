@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names and types of the variables "conn.tls.*".
+ *
+ * The first group is the core's, from the ClientHello, for every connection that spoke TLS. The
+ * second is registered by the module that terminates TLS on the client's side (role
+ * PST_ROLE_CLIENT_TRANSPORT) and has values from on_handshake_done on. Every terminator registers
+ * all of them, under these names and with these types.
+ */
+#ifndef PST_TLS_INFO_H
+#define PST_TLS_INFO_H
+
+/* The core's. */
+#define PST_VAR_TLS_SNI          "conn.tls.sni"          /* STR: normalised              */
+#define PST_VAR_TLS_ALPN_OFFERED "conn.tls.alpn_offered" /* STR: comma-separated         */
+#define PST_VAR_TLS_HELLO        "conn.tls.hello"        /* BYTES: handshake message     */
+#define PST_VAR_TLS_JA4          "conn.tls.ja4"          /* STR                          */
+
+/* The terminator's. */
+#define PST_VAR_TLS_VERSION          "conn.tls.version"          /* STR: "TLSv1.3"               */
+#define PST_VAR_TLS_CIPHER           "conn.tls.cipher"           /* STR: IANA name               */
+#define PST_VAR_TLS_GROUP            "conn.tls.group"            /* STR: IANA name               */
+#define PST_VAR_TLS_ALPN             "conn.tls.alpn"             /* STR: negotiated              */
+#define PST_VAR_TLS_RESUMED          "conn.tls.resumed"          /* BOOL                         */
+#define PST_VAR_TLS_PEER_VERIFIED    "conn.tls.peer.verified"    /* BOOL                         */
+#define PST_VAR_TLS_PEER_SUBJECT     "conn.tls.peer.subject"     /* STR: RFC 4514                */
+#define PST_VAR_TLS_PEER_CN          "conn.tls.peer.cn"          /* STR                          */
+#define PST_VAR_TLS_PEER_SAN         "conn.tls.peer.san"         /* STR: "dns:a,uri:b"           */
+#define PST_VAR_TLS_PEER_SERIAL      "conn.tls.peer.serial"      /* STR: hexadecimal             */
+#define PST_VAR_TLS_PEER_CERT_SHA256 "conn.tls.peer.cert_sha256" /* BYTES: 32                    */
+#define PST_VAR_TLS_PEER_SPKI_SHA256 "conn.tls.peer.spki_sha256" /* BYTES: 32                    */
+
+#endif

@@ -1,0 +1,38 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A module defines exactly one dynamic symbol and needs none of the host; the daemon offers none.
+set -eu
+rc=0
+n=0
+fail()
+{
+    echo "symbols: $*" >&2
+    rc=1
+}
+
+for so in "$MODULE_DIR"/*.so; do
+    n=$((n + 1))
+    defined=$(nm -D --defined-only "$so" | awk '{ print $NF }' | sed 's/@.*//' |
+        grep -vE '^(__?asan_|__?ubsan_|__?tsan_|__?odr_asan|__sanitizer|__start_|__stop_|_init$|_fini$|__bss_start$|_edata$|_end$)' | tr '\n' ' ')
+    # A test may need a file that is no module, or one of another ABI.
+    case ${so##*/} in
+    bad-*) continue ;;
+    esac
+    [ "$defined" = 'postern_module_v1 ' ] || fail "${so##*/} defines: $defined"
+    if nm -D --undefined-only "$so" | grep ' pst_'; then
+        fail "${so##*/} needs symbols of the host"
+    fi
+done
+[ $n -gt 0 ] || fail "no modules in $MODULE_DIR"
+
+# Names of the core, taken from the archive it is built from.
+[ -x "$POSTERN" ] && [ -f "$top_builddir/core/libcore.a" ] || exit $rc
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+nm -g --defined-only "$top_builddir/core/libcore.a" 2>/dev/null |
+    awk 'NF == 3 { print $3 }' | sort -u >"$tmp/core"
+nm -D --defined-only "$POSTERN" | awk '{ print $NF }' | sed 's/@.*//' | sort -u >"$tmp/daemon"
+if [ -z "${SANITIZERS:-}" ] && comm -12 "$tmp/core" "$tmp/daemon" | grep .; then
+    fail "the daemon exports the names above"
+fi
+exit $rc
