@@ -136,7 +136,7 @@ scripts()
 {
     cd "$TOP" && find . -path "./${BUILD#"$TOP"/}" -prune -o -path ./.git -prune -o \
         -path ./build-aux -prune -o -name '*.sh' -print0 |
-        xargs -0 shellcheck bootstrap .ci/run
+        xargs -0 shellcheck -S warning bootstrap .ci/run
 }
 
 manuals()
