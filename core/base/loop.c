@@ -214,8 +214,9 @@ void loop_defer(struct loop *l, struct task *t)
         return;
     }
     t->queued = true;
-    if (l->tasks.next == &l->tasks) {
-        event_add(l->tasks_event, &at_once);
+    /* Without memory for the timer: in this pass, which needs none. */
+    if (l->tasks.next == &l->tasks && event_add(l->tasks_event, &at_once) < 0) {
+        event_active(l->tasks_event, EV_TIMEOUT, 0);
     }
     ring_append(&l->tasks, t);
 }
