@@ -238,7 +238,7 @@ static uint32_t lines_before(const struct batch *b, size_t at)
     return i;
 }
 
-/* Write the batch, whatever it takes: errors are waited for, a new target starts at a whole line. */
+/* Write the batch: errors are waited for, a new target starts at a whole line. */
 static void write_batch(struct log_ring *r)
 {
     size_t at = 0;

@@ -47,7 +47,7 @@ static void ring_remove(struct task *t)
     t->prev = t->next = NULL;
 }
 
-/* Move everything queued into the ring of this pass; tasks queued from here on wait for the next. */
+/* Move everything queued into the ring of this pass; what is queued later waits for the next. */
 static void ring_move(struct task *from, struct task *to)
 {
     ring_init(to);
