@@ -103,7 +103,9 @@ static bool parse_host(const struct source *src, size_t host_n, struct conf_addr
     if (!parse_port(src, src->z + host_n + 1, &a->ip.port)) {
         return false;
     }
-    if (name_normalise_pattern(src->z, host_n, name, &n, &wildcard) != 0 || wildcard) {
+    /* Digits of other scripts become ASCII ones, so the number is looked for again. */
+    if (name_normalise_pattern(src->z, host_n, name, &n, &wildcard) != 0 || wildcard ||
+        ends_in_number(name, n)) {
         conf_fail(src->p, src->s, "\"%.*s\" is not a host name", (int)host_n, src->z);
         return false;
     }

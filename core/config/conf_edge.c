@@ -46,6 +46,16 @@ static void domain_error(struct conf_priv *p, const config_setting_t *s, const c
     }
 }
 
+static bool ip_error(struct conf_priv *p, const config_setting_t *s, const char *z)
+{
+    conf_fail(
+        p, s,
+        "\"%s\" is an IP address, which a TLS client never sends as a name; use no_sni of the "
+        "listener",
+        z);
+    return false;
+}
+
 static bool domain_read(struct conf_priv *p, const config_setting_t *s, const char **out)
 {
     char name[NAME_MAX_LEN + 1], text[NAME_MAX_LEN + 3];
@@ -58,15 +68,15 @@ static bool domain_read(struct conf_priv *p, const config_setting_t *s, const ch
         return false;
     }
     if (addr_parse_ip(z, &ip) == 0 || addr_parse(z, &ip) == 0 || z[0] == '[') {
-        conf_fail(p, s,
-                  "\"%s\" is an IP address, which a TLS client never sends as a name; use "
-                  "no_sni of the listener",
-                  z);
-        return false;
+        return ip_error(p, s, z);
     }
     if (name_normalise_pattern(z, strlen(z), name, &n, &wildcard) != 0) {
         domain_error(p, s, z);
         return false;
+    }
+    /* Digits of other scripts have become ASCII ones. */
+    if (addr_parse_ip(name, &ip) == 0) {
+        return ip_error(p, s, z);
     }
     snprintf(text, sizeof(text), "%s%s%s", wildcard ? "*" : "", wildcard && n > 0 ? "." : "", name);
     *out = arena_strndup(&p->arena, text, strlen(text));

@@ -198,6 +198,8 @@ static const struct wrong edges[] = {
                   "listener"),
     DOMAIN("[::1]", " is an IP address, which a TLS client never sends as a name; use no_sni of "
                     "the listener"),
+    DOMAIN("\xc2\xb9.2.3.4", " is an IP address, which a TLS client never sends as a name; use "
+                             "no_sni of the listener"),
     DOMAIN("a.test:443", ": a domain has no port"),
     DOMAIN("https://a.test", " is a URL; write the host name alone"),
     DOMAIN("a.*.test", ": \"*\" can only be the whole first label: \"*.example.com\""),
@@ -227,6 +229,7 @@ static const struct wrong edges[] = {
                            "\"targets\", found an integer"),
     EDGE("upstream = \"h\";", "upstream: \"h\" has no port; write \"h:443\""),
     EDGE("upstream = \"h h:1\";", "upstream: \"h h\" is not a host name"),
+    EDGE("upstream = \"a.\xc2\xb2:1\";", "upstream: \"a.\xc2\xb2\" is not a host name"),
     EDGE("upstream = \"*.h:1\";", "upstream: \"*.h\" is not a host name"),
     EDGE("upstream = \"tls://h:443\";", "upstream: tls:// needs the upstream-tls module"),
     EDGE("upstream = \"http://h\";",
