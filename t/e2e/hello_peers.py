@@ -303,14 +303,14 @@ class Client:
         before = sum(u.count() for u in self.upstreams.values())
         with connect(self.port, self.host) as sock:
             source = sock.getsockname()
+            failed = ""
             try:
                 send(sock, wire, behind)
             except OSError as e:
-                if not isinstance(e, (ConnectionResetError, BrokenPipeError)):
-                    return "cannot send: %s" % e, source
-            answer = read_answer(sock)
+                failed = ", cannot send: %s" % e
+            answer = read_answer(sock) + failed
             upstream = self.upstreams.get(answer.split(" ")[0])
-            if upstream is None:
+            if upstream is None or failed:
                 if sum(u.count() for u in self.upstreams.values()) != before:
                     answer += ", but an upstream was asked"
                 return answer, source
