@@ -9,8 +9,8 @@
 
 /*
  * What a pipe is asked to hold, and the least that makes splice worth its system calls. The first
- * few are large: measured, a third less CPU time per byte. The rest are not, because a user may have 64 MiB
- * of pipes in all, over all workers.
+ * few are large: measured, a third less CPU time per byte. The rest are not, because a user may
+ * have 64 MiB of pipes in all, over all workers.
  */
 #define PIPE_SIZE_LARGE  ((size_t)1024 * 1024)
 #define PIPE_SIZE_WANTED ((size_t)256 * 1024)

@@ -11,7 +11,7 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-/* --- what rounds call -------------------------------------------------------------------------- */
+/* --- what rounds call ------------------------------------------------------------------------- */
 
 static bool relay_undelivered(const struct relay *r)
 {
@@ -65,7 +65,7 @@ enum relay_step relay_wait_dst(struct relay_dir *x, int64_t want)
     return STEP_WAIT;
 }
 
-/* --- the timer --------------------------------------------------------------------------------- */
+/* --- the timer -------------------------------------------------------------------------------- */
 
 /* Arm for `ms` from now, or take the timer away (0). */
 static void relay_arm(struct relay *r, uint64_t ms)
@@ -110,7 +110,7 @@ static void relay_timeout(evutil_socket_t fd, short what, void *arg)
     relay_finish(r);
 }
 
-/* --- one direction ----------------------------------------------------------------------------- */
+/* --- one direction ---------------------------------------------------------------------------- */
 
 static enum relay_step relay_flush(struct relay *r, unsigned d)
 {
@@ -226,7 +226,7 @@ static void relay_turn(struct relay *r, unsigned d)
         (void)relay_flush(r, d);
 }
 
-/* --- both -------------------------------------------------------------------------------------- */
+/* --- both ------------------------------------------------------------------------------------- */
 
 /*
  * A peer that resets may have said something before, which still waits in its socket: an answer
@@ -295,7 +295,7 @@ static void relay_task(struct task *t)
     relay_settle(r);
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static uint32_t relay_ms(uint64_t ms)
 {

@@ -23,7 +23,7 @@ struct pipe_pool;
 
 /* How a relay ended. */
 struct relay_end {
-    uint32_t reason;  /* PST_END_CLIENT_FIN, _UPSTREAM_FIN (who ended first), _IDLE, _RESET, _INTERNAL */
+    uint32_t reason;  /* PST_END_CLIENT_FIN, _UPSTREAM_FIN: who ended first; _IDLE, _RESET, _INTERNAL */
     uint32_t side;    /* PST_SIDE_* that caused it, 0: we (timer)                              */
     int sys_errno;
     bool truncated;   /* a direction ended without a proper end                                */
@@ -61,7 +61,7 @@ uint64_t relay_first_byte(const struct relay *r);
 /* Bytes that went through splice(2) so far, both directions. */
 uint64_t relay_spliced(const struct relay *r);
 
-/* --- byte filters (filter.c) ------------------------------------------------------------------- */
+/* --- byte filters (filter.c) ------------------------------------------------------------------ */
 
 struct filter; /* pst_filter * is the same pointer */
 

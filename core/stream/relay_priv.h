@@ -86,7 +86,7 @@ static inline struct stream *relay_dst(const struct relay *r, unsigned d)
     return r->s[1 - d];
 }
 
-/* --- relay.c ----------------------------------------------------------------------------------- */
+/* --- relay.c ---------------------------------------------------------------------------------- */
 
 /* End the relay because the stream `side` (0, 1) answered the error rc, or (side 2) we failed. */
 enum relay_step relay_fail(struct relay *r, unsigned side, int64_t rc);
@@ -98,7 +98,7 @@ void relay_ended(struct relay *r, unsigned d);
 enum relay_step relay_wait_src(struct relay_dir *x, int64_t want);
 enum relay_step relay_wait_dst(struct relay_dir *x, int64_t want);
 
-/* --- relay_copy.c ------------------------------------------------------------------------------ */
+/* --- relay_copy.c ----------------------------------------------------------------------------- */
 
 /* Read what the source has, up to the scratch buffer's size, and write it. */
 enum relay_step copy_round(struct relay *r, unsigned d);
@@ -110,7 +110,7 @@ int left_add(struct relay_dir *x, const void *p, size_t n);
 struct buf *left_buf(struct relay_dir *x);
 void left_free(struct relay_dir *x);
 
-/* --- relay_splice.c ---------------------------------------------------------------------------- */
+/* --- relay_splice.c --------------------------------------------------------------------------- */
 
 /* May this round be spliced? */
 bool splice_fits(const struct relay *r, unsigned d);
@@ -121,7 +121,7 @@ enum relay_step splice_flush(struct relay *r, unsigned d);
 /* Give the pipe back; with bytes in it they are lost. */
 void splice_release(struct relay *r, unsigned d);
 
-/* --- filter.c ---------------------------------------------------------------------------------- */
+/* --- filter.c --------------------------------------------------------------------------------- */
 
 /*
  * Show n new bytes (fin: the last ones) to the filters of direction d in turn and append what

@@ -48,7 +48,7 @@ struct stream *stream_strip(struct stream *top, uint32_t how);
 struct stream *stream_inner(struct stream *s); /* NULL for the base */
 struct stream *stream_base(struct stream *s);
 
-/* --- bytes ------------------------------------------------------------------------------------- */
+/* --- bytes ------------------------------------------------------------------------------------ */
 
 /* As the members of pst_stream_ops; missing ones do the sensible thing. */
 int32_t stream_handshake(struct stream *s);
@@ -72,7 +72,7 @@ size_t stream_prefix_left(struct stream *s);
  */
 int stream_push_front(struct stream *s, const void *p, size_t n);
 
-/* --- waiting ----------------------------------------------------------------------------------- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 /* Who is told about readiness. The callback may free the stack. */
 void stream_on_ready(struct stream *s, stream_ready_fn fn, void *arg);
@@ -81,11 +81,11 @@ void stream_interest(struct stream *s, unsigned events);
 /* The owner of a module base says that it is ready; the callback runs from the run queue. */
 void stream_module_ready(struct stream *s, unsigned events);
 
-/* --- facts ------------------------------------------------------------------------------------- */
+/* --- facts ------------------------------------------------------------------------------------ */
 
 int stream_fd(struct stream *s);            /* of the base, -1 without a socket */
 int stream_errno(struct stream *s);         /* of the last failure on the base, 0: none */
-uint64_t stream_bytes_in(struct stream *s);  /* on the wire: what the base has read, splice included */
+uint64_t stream_bytes_in(struct stream *s); /* on the wire: what the base has read, splice included */
 uint64_t stream_bytes_out(struct stream *s);
 void stream_count(struct stream *s, uint64_t in, uint64_t out); /* splice adds here */
 

@@ -42,14 +42,14 @@ struct stream_base {
     bool broken;      /* out of memory at a place that cannot say so: reads and writes fail */
 };
 
-/* --- stream_raw.c ------------------------------------------------------------------------------ */
+/* --- stream_raw.c ----------------------------------------------------------------------------- */
 
 /* Wait for `events` instead of base->interest, with as few epoll_ctl calls as will do. */
 void raw_interest(struct stream_base *b, unsigned events);
 /* The descriptor. */
 int raw_fd(const struct stream_base *b);
 
-/* --- stream_module.c --------------------------------------------------------------------------- */
+/* --- stream_module.c -------------------------------------------------------------------------- */
 
 /* Tell the module, and deliver readiness that came before anyone waited. */
 void module_interest(struct stream_base *b, unsigned events);
@@ -58,7 +58,7 @@ void module_stop(struct stream_base *b);
 /* Copy a table of a possibly older module: members beyond its size are NULL. */
 void stream_ops_copy(struct pst_stream_ops *to, const struct pst_stream_ops *from);
 
-/* --- prefix.c ---------------------------------------------------------------------------------- */
+/* --- prefix.c --------------------------------------------------------------------------------- */
 
 /* Serve a read from the prefix; there is one. Answers the bytes copied (> 0). */
 int64_t prefix_read(struct stream_base *b, struct pst_iov *v, uint32_t n);

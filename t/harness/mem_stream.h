@@ -45,7 +45,7 @@ void mem_script(struct mem_stream *m, enum mem_call call, int64_t answer);
 /* How many bytes may be written and not yet taken. Default: no limit. */
 void mem_window(struct mem_stream *m, size_t n);
 
-/* --- the far end ------------------------------------------------------------------------------- */
+/* --- the far end ------------------------------------------------------------------------------ */
 
 void mem_put(struct mem_stream *m, const void *p, size_t n); /* aborts when out of memory */
 void mem_end(struct mem_stream *m);                          /* reads answer 0 after the bytes  */
@@ -54,7 +54,7 @@ size_t mem_take(struct mem_stream *m, void *p, size_t cap);
 size_t mem_waiting(const struct mem_stream *m); /* written, not yet taken */
 size_t mem_unread(const struct mem_stream *m);  /* put, not yet read      */
 
-/* --- what the code under test did -------------------------------------------------------------- */
+/* --- what the code under test did ------------------------------------------------------------- */
 
 int mem_was_shut(const struct mem_stream *m);        /* shutdown_write() answered PST_OK        */
 int mem_was_closed(const struct mem_stream *m);      /* how many times close() was called       */

@@ -227,7 +227,7 @@ START_TEST(half_closed_without_a_limit)
 }
 END_TEST
 
-/* --- with scripted streams --------------------------------------------------------------------- */
+/* --- with scripted streams -------------------------------------------------------------------- */
 
 static struct mem_stream *mem[2];
 

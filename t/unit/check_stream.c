@@ -279,7 +279,7 @@ START_TEST(front_goes_with_the_first_write)
 }
 END_TEST
 
-/* --- without a socket -------------------------------------------------------------------------- */
+/* --- without a socket ------------------------------------------------------------------------- */
 
 static struct mem_stream *m;
 
@@ -381,7 +381,7 @@ START_TEST(an_older_table_ends_early)
 }
 END_TEST
 
-/* --- layers ------------------------------------------------------------------------------------ */
+/* --- layers ----------------------------------------------------------------------------------- */
 
 static struct mem_stream *upper, *order[4];
 static unsigned n_order;
