@@ -23,7 +23,7 @@ struct pipe_pool;
 
 /* How a relay ended. */
 struct relay_end {
-    uint32_t reason;  /* PST_END_CLIENT_FIN, _UPSTREAM_FIN: who ended first; _IDLE, _RESET, _INTERNAL */
+    uint32_t reason;  /* PST_END_CLIENT_FIN, _UPSTREAM_FIN: first; _IDLE, _RESET, _INTERNAL */
     uint32_t side;    /* PST_SIDE_* that caused it, 0: we (timer)                              */
     int sys_errno;
     bool truncated;   /* a direction ended without a proper end                                */

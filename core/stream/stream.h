@@ -85,7 +85,7 @@ void stream_module_ready(struct stream *s, unsigned events);
 
 int stream_fd(struct stream *s);            /* of the base, -1 without a socket */
 int stream_errno(struct stream *s);         /* of the last failure on the base, 0: none */
-uint64_t stream_bytes_in(struct stream *s); /* on the wire: what the base has read, splice included */
+uint64_t stream_bytes_in(struct stream *s); /* on the wire: read by the base, spliced too */
 uint64_t stream_bytes_out(struct stream *s);
 void stream_count(struct stream *s, uint64_t in, uint64_t out); /* splice adds here */
 
