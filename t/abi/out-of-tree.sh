@@ -47,7 +47,7 @@ so=$root$moduledir/example-hello.so
 daemon=$(find "$tmp/root" -name postern -type f -perm -100 | head -n 1)
 cat >"$tmp/postern.conf" <<CONF
 module_dir = "$root$moduledir";
-listeners = ( { name = "l"; address = "127.0.0.1:0"; modules = ( { module = "example-hello"; } ); } );
+listeners = ( { name = "l"; address = "127.0.0.1:4433"; modules = ( { module = "example-hello"; } ); } );
 edges = ( { name = "e"; domains = [ "example.com" ]; upstream = "127.0.0.1:9";
             modules = ( { module = "example-hello"; greeting = "good day"; } ); } );
 CONF
