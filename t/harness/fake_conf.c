@@ -48,23 +48,23 @@ static void complain(const char *what, const config_setting_t *s, const char *te
     free(path.p);
 }
 
-static int32_t wrong(const config_setting_t *s, const char *text)
+int32_t fake_conf_wrong(const config_setting_t *s, const char *text)
 {
     complain("error", s, text, strlen(text));
     return PST_ERR_CONFIG;
 }
 
-static const struct pst_option *option_at(const struct pst_option *table, uint32_t stride,
-                                          uint32_t i)
+const struct pst_option *fake_conf_option_at(const struct pst_option *table, uint32_t stride,
+                                             uint32_t i)
 {
     return (const struct pst_option *)(const void *)((const char *)table + (size_t)stride * i);
 }
 
-static const struct pst_option *find_option(const struct pst_option *table, uint32_t n,
-                                            uint32_t stride, const char *name)
+const struct pst_option *fake_conf_option(const struct pst_option *table, uint32_t n,
+                                          uint32_t stride, const char *name)
 {
     for (uint32_t i = 0; i < n; i++) {
-        const struct pst_option *o = option_at(table, stride, i);
+        const struct pst_option *o = fake_conf_option_at(table, stride, i);
 
         if (strcmp(o->name, name) == 0) {
             return o;
@@ -86,7 +86,7 @@ static const struct pst_option *option_of(const config_setting_t *s, const char 
     }
     if (parent == NULL) {
         return s == config_root_setting(&i->conf)
-                   ? find_option(d->options, d->n_options, d->option_size, key)
+                   ? fake_conf_option(d->options, d->n_options, d->option_size, key)
                    : NULL;
     }
     if (config_setting_name(s) == NULL) {
@@ -97,7 +97,7 @@ static const struct pst_option *option_of(const config_setting_t *s, const char 
         return NULL;
     }
     up = option_of(parent, config_setting_name(s));
-    return up != NULL ? find_option(up->sub, up->n_sub, d->option_size, key) : NULL;
+    return up != NULL ? fake_conf_option(up->sub, up->n_sub, d->option_size, key) : NULL;
 }
 
 /* What a reader reads: a setting, or the text of a declared default. */
@@ -134,7 +134,7 @@ static int32_t host_cfg_str(const pst_cfg *node, const char *key, struct pst_str
     int32_t rc = look(node, key, &f);
 
     if (rc == PST_OK && f.text == NULL) {
-        rc = wrong(f.s, "expected a string");
+        rc = fake_conf_wrong(f.s, "expected a string");
     }
     if (rc == PST_OK) {
         *out = pst_str_of(f.text);
@@ -176,10 +176,10 @@ static int32_t number(const pst_cfg *node, const char *key, const char *const *u
         *out = (uint64_t)config_setting_get_int64(f.s);
     } else if (f.text == NULL || (units[1] == NULL && !f.is_default) ||
                !with_unit(f.text, units, factors, out)) {
-        return wrong(f.s, what);
+        return fake_conf_wrong(f.s, what);
     }
     if (o != NULL && (*out < o->min || (o->max != 0 && *out > o->max))) {
-        return wrong(f.s, "out of range");
+        return fake_conf_wrong(f.s, "out of range");
     }
     return PST_OK;
 }
@@ -221,7 +221,7 @@ static int32_t host_cfg_bool(const pst_cfg *node, const char *key, uint32_t *out
     } else if (config_setting_type(f.s) == CONFIG_TYPE_BOOL) {
         *out = config_setting_get_bool(f.s) != 0;
     } else {
-        return wrong(f.s, "expected true or false");
+        return fake_conf_wrong(f.s, "expected true or false");
     }
     return PST_OK;
 }
@@ -235,6 +235,15 @@ static int parse_ip(const char *text, struct pst_addr *out)
         out->family = PST_AF_INET6;
     }
     return out->family != PST_AF_NONE;
+}
+
+/* Where an error about `key` of `node` belongs. */
+static const config_setting_t *place_of(const pst_cfg *node, const char *key)
+{
+    struct found f;
+
+    look(node, key, &f);
+    return f.s;
 }
 
 static int32_t host_cfg_net(const pst_cfg *node, const char *key, struct pst_net *out)
@@ -253,16 +262,16 @@ static int32_t host_cfg_net(const pst_cfg *node, const char *key, struct pst_net
              text.p);
     memset(out, 0, sizeof(*out));
     if (!parse_ip(ip, &out->addr)) {
-        return wrong(setting_of(node), "not a network");
+        return fake_conf_wrong(place_of(node, key), "not a network");
     }
     bits = out->addr.family == PST_AF_INET ? 32 : 128;
     out->prefix = slash != NULL ? (uint32_t)strtoul(slash + 1, NULL, 10) : bits;
     if (out->prefix > bits) {
-        return wrong(setting_of(node), "not a network");
+        return fake_conf_wrong(place_of(node, key), "not a network");
     }
     for (uint32_t i = out->prefix; i < bits; i++) {
         if ((out->addr.ip[i / 8] & (0x80u >> i % 8)) != 0) {
-            return wrong(setting_of(node), "has host bits set");
+            return fake_conf_wrong(place_of(node, key), "has host bits set");
         }
     }
     return PST_OK;
@@ -282,11 +291,11 @@ static int32_t host_cfg_addr(const pst_cfg *node, const char *key, struct pst_ad
     from = text.p[0] == '[' ? text.p + 1 : text.p;
     end = text.p[0] == '[' ? strchr(text.p, ']') : colon;
     if (colon == NULL || end == NULL || end > colon) {
-        return wrong(setting_of(node), "expected address and port");
+        return fake_conf_wrong(place_of(node, key), "expected address and port");
     }
     snprintf(ip, sizeof(ip), "%.*s", (int)(end - from), from);
     if (!parse_ip(ip, out)) {
-        return wrong(setting_of(node), "expected address and port");
+        return fake_conf_wrong(place_of(node, key), "expected address and port");
     }
     out->port = (uint16_t)strtoul(colon + 1, NULL, 10);
     return PST_OK;
@@ -372,67 +381,6 @@ static void host_cfg_error(const pst_cfg *node, const char *text, size_t n)
 static void host_cfg_warn(const pst_cfg *node, const char *text, size_t n)
 {
     complain("warning", setting_of(node), text, n);
-}
-
-static int check_choice(const struct pst_option *o, const config_setting_t *s)
-{
-    const char *text = config_setting_get_string(s), *at = o->choices;
-    size_t n;
-
-    if (at == NULL || text == NULL) {
-        return 0;
-    }
-    for (n = strlen(text); at != NULL; at = strchr(at, '|')) {
-        at += *at == '|';
-        if (strncmp(at, text, n) == 0 && (at[n] == '|' || at[n] == '\0')) {
-            return 0;
-        }
-    }
-    wrong(s, "not one of the choices");
-    return 1;
-}
-
-static int declare_group(const config_setting_t *group, const struct pst_option *table, uint32_t n,
-                         uint32_t stride, uint32_t scope)
-{
-    int errors = 0;
-
-    for (int i = 0; i < config_setting_length(group); i++) {
-        const config_setting_t *s = config_setting_get_elem(group, (unsigned)i);
-        const struct pst_option *o = find_option(table, n, stride, config_setting_name(s));
-        uint32_t other = scope == PST_SCOPE_EDGE ? PST_OPT_LISTENER_ONLY : PST_OPT_EDGE_ONLY;
-
-        if (o == NULL || (o->flags & other) != 0) {
-            wrong(s, o == NULL ? "unknown key" : "not here");
-            errors++;
-        } else if (((o->flags & PST_OPT_LIST) != 0) != (host_cfg_type(cfg_of(s)) == PST_CFG_LIST)) {
-            wrong(s, (o->flags & PST_OPT_LIST) != 0 ? "expected a list" : "expected one value");
-            errors++;
-        } else if (o->type == PST_OPT_GROUP && o->sub != NULL && config_setting_is_group(s)) {
-            errors += declare_group(s, o->sub, o->n_sub, stride, scope);
-        } else {
-            errors += check_choice(o, s);
-        }
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        const struct pst_option *o = option_at(table, stride, i);
-
-        if ((o->flags & PST_OPT_REQUIRED) != 0 &&
-            config_setting_get_member(group, o->name) == NULL) {
-            complain("error", group, o->name, strlen(o->name));
-            wrong(group, "a required key is missing");
-            errors++;
-        }
-    }
-    return errors;
-}
-
-int fake_conf_declare(struct fake_inst *i)
-{
-    const struct pst_module *d = &i->self.module->desc;
-
-    return declare_group(config_root_setting(&i->conf), d->options, d->n_options, d->option_size,
-                         i->self.scope);
 }
 
 void fake_host_shared(struct fake_host *h, const char *text)

@@ -193,6 +193,13 @@ void fake_vars_table(struct pst_host *t);
 void fake_sched_table(struct pst_host *t);
 void fake_stream_table(struct pst_host *t);
 
+/* Record an error at a setting; answers PST_ERR_CONFIG. */
+int32_t fake_conf_wrong(const config_setting_t *s, const char *text);
+/* A declared option by name (NULL: none) or by index, in a table walked with `stride`. */
+const struct pst_option *fake_conf_option(const struct pst_option *table, uint32_t n,
+                                          uint32_t stride, const char *name);
+const struct pst_option *fake_conf_option_at(const struct pst_option *table, uint32_t stride,
+                                             uint32_t i);
 /* Check an entry against the declared options; the number of errors. */
 int fake_conf_declare(struct fake_inst *i);
 
