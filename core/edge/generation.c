@@ -195,6 +195,7 @@ struct generation *generation_build(uint64_t id, struct conf *conf, struct gener
     }
 out:
     if (rc == ERR_OK) {
+        conf_detach(g->conf);
         return g;
     }
     if (conf_errors_count(errors) == 0) {
