@@ -4,5 +4,5 @@
 set -eu
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-"$top_builddir/t/abi/frozen" "$MODULE_DIR" >"$tmp/transcript"
+"$top_builddir/t/abi/run_frozen" "$MODULE_DIR" >"$tmp/transcript"
 diff -u "$top_srcdir/t/abi/frozen/1.0/transcript.expected" "$tmp/transcript"

@@ -118,7 +118,7 @@ int main(int argc, char **argv)
     };
 
     if (argc != 2) {
-        fputs("usage: frozen FOLDER\n", stderr);
+        fputs("usage: run_frozen FOLDER\n", stderr);
         return 2;
     }
     for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
