@@ -158,7 +158,7 @@ wait_for_port()
 # ready_or_gone: the daemon has said that it is ready, or will never do so.
 ready_or_gone()
 {
-    grep -qE 'msg="?ready' "$POSTERN_LOG" || gone "$POSTERN_PID"
+    grep -qE 'msg="?ready' "$POSTERN_LOG" 2>/dev/null || gone "$POSTERN_PID"
 }
 
 # start_postern CONF [ARGUMENT...]: returns when it is ready. Sets POSTERN_PID, POSTERN_LOG.
