@@ -292,3 +292,12 @@ assert_status()
         fail "exit status $got instead of $want: $*"
     fi
 }
+
+# python_test FILE [ARGUMENT...]: a driver beside this file, with our deadline.
+python_test()
+{
+    local file=$1
+    shift
+    DEADLINE=$DEADLINE PYTHONDONTWRITEBYTECODE=1 python3 "$top_srcdir/t/e2e/$file" "$@" ||
+        fail "see what is wrong above"
+}
