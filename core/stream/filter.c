@@ -32,19 +32,22 @@ struct pst_filter_out {
 struct filter *relay_filter_attach(struct relay *r, uint32_t dir, const struct pst_filter_ops *ops,
                                    void *ctx)
 {
-    if (r->started || (dir != PST_DIR_TO_UPSTREAM && dir != PST_DIR_TO_CLIENT))
+    if (r->started || (dir != PST_DIR_TO_UPSTREAM && dir != PST_DIR_TO_CLIENT)) {
         return NULL;
+    }
     struct filter *f = calloc(1, sizeof(*f));
-    if (f == NULL)
+    if (f == NULL) {
         return NULL;
+    }
     memcpy(&f->ops, ops, ops->size < sizeof(f->ops) ? ops->size : sizeof(f->ops));
     f->r = r;
     f->ctx = ctx;
     f->d = dir == PST_DIR_TO_UPSTREAM ? 0 : 1;
     buf_init(&f->held, FILTER_HOLD_MAX + RELAY_LEFT_MAX);
     struct filter **at = &r->dir[f->d].filters;
-    while (f->d == 0 && *at != NULL)
+    while (f->d == 0 && *at != NULL) {
         at = &(*at)->next;
+    }
     f->next = *at;
     *at = f;
     return f;
@@ -52,8 +55,9 @@ struct filter *relay_filter_attach(struct relay *r, uint32_t dir, const struct p
 
 static void filter_tell(struct filter *f)
 {
-    if (f->ops.detach != NULL)
+    if (f->ops.detach != NULL) {
         f->ops.detach(f->ctx);
+    }
 }
 
 /*
@@ -62,31 +66,37 @@ static void filter_tell(struct filter *f)
  */
 void relay_filter_detach(struct filter *f)
 {
-    if (f == NULL || f->stale)
+    if (f == NULL || f->stale) {
         return;
+    }
     f->stale = true;
-    if (f->running)
+    if (f->running) {
         return;
+    }
     filter_tell(f);
-    if (f->r->started)
+    if (f->r->started) {
         loop_defer(f->r->loop, &f->r->task);
+    }
 }
 
 bool filters_stale(const struct relay *r, unsigned d)
 {
     for (const struct filter *f = r->dir[d].filters; f != NULL; f = f->next) {
-        if (f->stale)
+        if (f->stale) {
             return true;
+        }
     }
     return false;
 }
 
 static int filter_take(struct pst_filter_out *o, size_t n, bool pass)
 {
-    if (n > o->n)
+    if (n > o->n) {
         return PST_ERR_INVALID;
-    if (pass && o->err == ERR_OK)
+    }
+    if (pass && o->err == ERR_OK) {
         o->err = buf_add(o->to, o->p, n);
+    }
     o->p += n;
     o->n -= n;
     return o->err == ERR_OK ? PST_OK : PST_ERR_LIMIT;
@@ -104,20 +114,23 @@ int filter_drop(struct pst_filter_out *o, size_t n)
 
 int filter_emit(struct pst_filter_out *o, const uint8_t *p, size_t n)
 {
-    if (o->err == ERR_OK)
+    if (o->err == ERR_OK) {
         o->err = buf_add(o->to, p, n);
+    }
     return o->err == ERR_OK ? PST_OK : PST_ERR_LIMIT;
 }
 
 /* Keep the `rest` bytes at the end of what was shown. */
 static int filter_keep(struct filter *f, const uint8_t *rest, size_t n)
 {
-    if (n > FILTER_HOLD_MAX)
+    if (n > FILTER_HOLD_MAX) {
         return ERR_LIMIT;
+    }
     if (f->held.len > 0) {
         buf_drop(&f->held, f->held.len - n);
-        if (n == 0)
+        if (n == 0) {
             buf_free(&f->held);
+        }
         return ERR_OK;
     }
     return n == 0 ? ERR_OK : buf_add(&f->held, rest, n);
@@ -130,8 +143,9 @@ static int filter_show(struct filter *f, const uint8_t *p, size_t n, bool fin, s
 
     if (f->held.len > 0) {
         int rc = n == 0 ? ERR_OK : buf_add(&f->held, p, n);
-        if (rc != ERR_OK)
+        if (rc != ERR_OK) {
             return rc;
+        }
         o.p = f->held.p;
         o.n = f->held.len;
     }
@@ -139,14 +153,18 @@ static int filter_show(struct filter *f, const uint8_t *p, size_t n, bool fin, s
     int32_t verdict =
         f->ops.data == NULL ? filter_pass(&o, o.n) : f->ops.data(f->ctx, &o, o.p, o.n, fin ? 1 : 0);
     f->running = false;
-    if (f->stale)
+    if (f->stale) {
         filter_tell(f);
-    if (o.err != ERR_OK)
+    }
+    if (o.err != ERR_OK) {
         return o.err;
-    if (verdict != PST_OK)
+    }
+    if (verdict != PST_OK) {
         return ERR_MODULE;
-    if (fin && !f->stale)
+    }
+    if (fin && !f->stale) {
         o.n = 0;
+    }
     return filter_keep(f, o.p, o.n);
 }
 
@@ -156,14 +174,17 @@ static int filter_run(struct filter *f, const uint8_t *p, size_t n, bool fin, st
     int rc = ERR_OK;
 
     if (!f->stale) {
-        if (n > 0 || fin)
+        if (n > 0 || fin) {
             rc = filter_show(f, p, n, fin, to);
-        if (rc != ERR_OK || !f->stale)
+        }
+        if (rc != ERR_OK || !f->stale) {
             return rc;
+        }
         n = 0;
     }
-    if (f->held.len > 0)
+    if (f->held.len > 0) {
         rc = buf_add(to, f->held.p, f->held.len);
+    }
     buf_free(&f->held);
     return rc == ERR_OK && n > 0 ? buf_add(to, p, n) : rc;
 }
@@ -210,8 +231,9 @@ void filters_free(struct relay *r)
 {
     for (unsigned d = 0; d < 2; d++) {
         for (struct filter *f = r->dir[d].filters; f != NULL; f = f->next) {
-            if (!f->stale)
+            if (!f->stale) {
                 filter_tell(f);
+            }
             f->stale = true;
         }
         filters_reap(r, d);

@@ -27,8 +27,9 @@ struct pipe_pool {
 struct pipe_pool *pipe_pool_new(size_t max)
 {
     struct pipe_pool *p = calloc(1, sizeof(*p));
-    if (p != NULL)
+    if (p != NULL) {
         p->max = max;
+    }
     return p;
 }
 
@@ -41,8 +42,9 @@ static void pair_close(struct pipe_pair *pp)
 
 void pipe_pool_free(struct pipe_pool *p)
 {
-    if (p == NULL)
+    if (p == NULL) {
         return;
+    }
     assert(p->used == 0);
     while (p->idle != NULL) {
         struct pipe_pair *pp = p->idle;
@@ -59,16 +61,20 @@ void pipe_pool_free(struct pipe_pool *p)
 static struct pipe_pair *pair_new(bool large)
 {
     int fd[2];
-    if (pipe2(fd, O_NONBLOCK | O_CLOEXEC) != 0)
+    if (pipe2(fd, O_NONBLOCK | O_CLOEXEC) != 0) {
         return NULL;
+    }
     int size = large ? fcntl(fd[1], F_SETPIPE_SZ, (int)PIPE_SIZE_LARGE) : -1;
-    if (size < 0)
+    if (size < 0) {
         size = fcntl(fd[1], F_SETPIPE_SZ, (int)PIPE_SIZE_WANTED);
-    if (size < 0)
+    }
+    if (size < 0) {
         size = fcntl(fd[1], F_GETPIPE_SZ);
+    }
     struct pipe_pair *pp = NULL;
-    if (size >= (int)PIPE_SIZE_LEAST)
+    if (size >= (int)PIPE_SIZE_LEAST) {
         pp = calloc(1, sizeof(*pp));
+    }
     if (pp == NULL) {
         close(fd[0]);
         close(fd[1]);
@@ -89,8 +95,9 @@ struct pipe_pair *pipe_pool_get(struct pipe_pool *p)
     } else if (p->made < p->max && (pp = pair_new(p->made < PIPES_LARGE)) != NULL) {
         p->made++;
     }
-    if (pp != NULL)
+    if (pp != NULL) {
         p->used++;
+    }
     return pp;
 }
 

@@ -15,8 +15,9 @@
 
 void stream_bytes_free(struct stream_bytes **at)
 {
-    if (*at == NULL)
+    if (*at == NULL) {
         return;
+    }
     buf_free(&(*at)->b);
     free(*at);
     *at = NULL;
@@ -55,15 +56,18 @@ int64_t prefix_read(struct stream_base *b, struct pst_iov *v, uint32_t n)
 
     for (uint32_t i = 0; i < n && p->off < p->b.len; i++) {
         size_t take = p->b.len - p->off;
-        if (take > v[i].n)
+        if (take > v[i].n) {
             take = v[i].n;
-        if (take > 0)
+        }
+        if (take > 0) {
             memcpy(v[i].p, p->b.p + p->off, take);
+        }
         p->off += take;
         got += take;
     }
-    if (p->off == p->b.len)
+    if (p->off == p->b.len) {
         stream_bytes_free(&b->prefix);
+    }
     return (int64_t)got;
 }
 
@@ -71,17 +75,20 @@ int stream_push_front(struct stream *s, const void *p, size_t n)
 {
     struct stream_base *b = s->base;
 
-    if (n == 0)
+    if (n == 0) {
         return ERR_OK;
+    }
     if (b->front == NULL) {
         b->front = calloc(1, sizeof(*b->front));
-        if (b->front == NULL)
+        if (b->front == NULL) {
             return ERR_NOMEM;
+        }
         buf_init(&b->front->b, FRONT_MAX);
     }
     int rc = buf_add(&b->front->b, p, n);
-    if (rc != ERR_OK && b->front->b.len == 0)
+    if (rc != ERR_OK && b->front->b.len == 0) {
         stream_bytes_free(&b->front);
+    }
     return rc;
 }
 
@@ -97,12 +104,14 @@ static int64_t front_once(struct stream_base *b, const struct pst_iov *v, uint32
     size_t left = f->b.len - f->off;
 
     all[m++] = (struct pst_iov){ f->b.p + f->off, left };
-    for (uint32_t i = 0; i < n && m < 1 + FRONT_IOV; i++)
+    for (uint32_t i = 0; i < n && m < 1 + FRONT_IOV; i++) {
         all[m++] = v[i];
+    }
     int64_t r = b->s.ops->write(b->s.ctx, all, m);
     *taken = 0;
-    if (r <= 0)
+    if (r <= 0) {
         return r;
+    }
     b->out += (uint64_t)r;
     if ((size_t)r < left) {
         f->off += (size_t)r;
@@ -119,12 +128,15 @@ int64_t front_write(struct stream_base *b, const struct pst_iov *v, uint32_t n)
 
     while (b->front != NULL) {
         int64_t r = front_once(b, v, n, &taken);
-        if (r == 0)
+        if (r == 0) {
             return PST_WANT_WRITE;
-        if (r < 0)
+        }
+        if (r < 0) {
             return r;
+        }
     }
-    if (n > 0 && taken == 0)
+    if (n > 0 && taken == 0) {
         return stream_write(&b->s, v, n);
+    }
     return (int64_t)taken;
 }

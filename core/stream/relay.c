@@ -21,8 +21,9 @@ static bool relay_undelivered(const struct relay *r)
 
 enum relay_step relay_fail(struct relay *r, unsigned side, int64_t rc)
 {
-    if (r->end.reason != 0)
+    if (r->end.reason != 0) {
         return STEP_OVER;
+    }
     r->end.truncated = true;
     if (side > 1 || rc == PST_ERR_NOMEM) {
         r->end.reason = PST_END_INTERNAL;
@@ -30,8 +31,9 @@ enum relay_step relay_fail(struct relay *r, unsigned side, int64_t rc)
     }
     r->end.reason = PST_END_RESET;
     r->end.side = side == 0 ? PST_SIDE_CLIENT : PST_SIDE_UPSTREAM;
-    if (r->end.sys_errno == 0)
+    if (r->end.sys_errno == 0) {
         r->end.sys_errno = stream_errno(r->s[side]);
+    }
     return STEP_OVER;
 }
 
@@ -39,15 +41,17 @@ void relay_moved(struct relay *r, unsigned d, size_t got)
 {
     r->last = loop_now(r->loop);
     r->dir[d].turn_bytes += (uint32_t)got;
-    if (d == 1 && got > 0 && r->first_byte == 0)
+    if (d == 1 && got > 0 && r->first_byte == 0) {
         r->first_byte = r->last;
+    }
 }
 
 void relay_ended(struct relay *r, unsigned d)
 {
     r->dir[d].phase = PHASE_ENDED;
-    if (r->first == 0)
+    if (r->first == 0) {
         r->first = (uint8_t)(1 + d);
+    }
 }
 
 enum relay_step relay_wait_src(struct relay_dir *x, int64_t want)
@@ -72,10 +76,11 @@ static void relay_arm(struct relay *r, uint64_t ms)
 {
     const struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
                                 .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
-    if (ms == 0)
+    if (ms == 0) {
         event_del(&r->timer);
-    else
+    } else {
         event_add(&r->timer, &tv);
+    }
 }
 
 static void relay_finish(struct relay *r)
@@ -118,10 +123,12 @@ static enum relay_step relay_flush(struct relay *r, unsigned d)
     int32_t rc = stream_flush(relay_dst(r, d));
 
     x->unflushed = rc != PST_OK;
-    if (rc == PST_OK)
+    if (rc == PST_OK) {
         return STEP_GO;
-    if (rc == PST_WANT_READ || rc == PST_WANT_WRITE)
+    }
+    if (rc == PST_WANT_READ || rc == PST_WANT_WRITE) {
         return relay_wait_dst(x, rc);
+    }
     return relay_fail(r, 1 - d, rc);
 }
 
@@ -146,18 +153,22 @@ static enum relay_step relay_pass_end(struct relay *r, unsigned d)
 {
     struct relay_dir *x = &r->dir[d];
 
-    if (r->end.reason != 0)
+    if (r->end.reason != 0) {
         return STEP_OVER;
+    }
     if (x->unflushed) {
         enum relay_step step = relay_flush(r, d);
-        if (step != STEP_GO)
+        if (step != STEP_GO) {
             return step;
+        }
     }
     int32_t rc = stream_shutdown_write(relay_dst(r, d));
-    if (rc == PST_WANT_READ || rc == PST_WANT_WRITE)
+    if (rc == PST_WANT_READ || rc == PST_WANT_WRITE) {
         return relay_wait_dst(x, rc);
-    if (rc != PST_OK && r->dir[1 - d].phase != PHASE_DONE)
+    }
+    if (rc != PST_OK && r->dir[1 - d].phase != PHASE_DONE) {
         return relay_fail(r, 1 - d, rc);
+    }
     relay_dir_done(r, d);
     return r->end.reason != 0 ? STEP_OVER : STEP_WAIT;
 }
@@ -180,10 +191,12 @@ static enum relay_step relay_drain(struct relay *r, unsigned d)
     if (filters_stale(r, d)) {
         struct buf *out = left_buf(x);
         int rc = out == NULL ? ERR_NOMEM : filters_run(r, d, NULL, 0, false, out);
-        if (rc != ERR_OK)
+        if (rc != ERR_OK) {
             return relay_fail(r, 2, rc);
-        if (out->len == 0)
+        }
+        if (out->len == 0) {
             left_free(x);
+        }
     }
     enum relay_step step = copy_flush(r, d);
     return step == STEP_GO ? splice_flush(r, d) : step;
@@ -196,14 +209,17 @@ static enum relay_step relay_rounds(struct relay *r, unsigned d)
 
     for (int rounds = 0; step == STEP_GO; rounds++) {
         step = relay_drain(r, d);
-        if (step != STEP_GO)
+        if (step != STEP_GO) {
             break;
-        if (x->phase != PHASE_OPEN)
+        }
+        if (x->phase != PHASE_OPEN) {
             return relay_pass_end(r, d);
-        if (rounds == RELAY_TURN_ROUNDS || x->turn_bytes >= RELAY_TURN_BYTES)
+        }
+        if (rounds == RELAY_TURN_ROUNDS || x->turn_bytes >= RELAY_TURN_BYTES) {
             step = relay_give_way(r, d);
-        else
+        } else {
             step = splice_fits(r, d) ? splice_round(r, d) : copy_round(r, d);
+        }
     }
     return step;
 }
@@ -216,14 +232,17 @@ static void relay_turn(struct relay *r, unsigned d)
     x->src_want = x->dst_want = 0;
     x->turn_bytes = 0;
     x->again = false;
-    if (x->phase == PHASE_DONE)
+    if (x->phase == PHASE_DONE) {
         return;
+    }
     enum relay_step step = relay_rounds(r, d);
-    if (x->pipe != NULL && x->pipe->fill == 0)
+    if (x->pipe != NULL && x->pipe->fill == 0) {
         splice_release(r, d);
+    }
     bool writable = !(x->dst_want & PST_STREAM_WRITE);
-    if (step != STEP_OVER && x->unflushed && writable && x->phase != PHASE_DONE)
+    if (step != STEP_OVER && x->unflushed && writable && x->phase != PHASE_DONE) {
         (void)relay_flush(r, d);
+    }
 }
 
 /* --- both ------------------------------------------------------------------------------------- */
@@ -237,17 +256,20 @@ static void relay_last_words(struct relay *r)
     unsigned d = r->end.side == PST_SIDE_CLIENT ? 0 : 1;
 
     if (r->end.reason == PST_END_RESET && r->dir[d].phase == PHASE_OPEN &&
-        stream_direct_fd(r->s[d], PST_STREAM_READ) >= 0)
+        stream_direct_fd(r->s[d], PST_STREAM_READ) >= 0) {
         relay_turn(r, d);
+    }
 }
 
 /* Wait for what both directions want; the interest of a side is that of two directions. */
 static void relay_wait(struct relay *r)
 {
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < 2; i++) {
         stream_interest(r->s[i], r->dir[i].src_want | r->dir[1 - i].dst_want);
-    if (r->dir[0].again || r->dir[1].again)
+    }
+    if (r->dir[0].again || r->dir[1].again) {
         loop_defer(r->loop, &r->task);
+    }
 }
 
 /* After turns run by the loop; the relay may be gone when this returns. */
@@ -267,10 +289,12 @@ static void relay_settle(struct relay *r)
  */
 static void relay_ready(struct relay *r, unsigned side, unsigned events)
 {
-    if (events & r->dir[1 - side].dst_want)
+    if (events & r->dir[1 - side].dst_want) {
         relay_turn(r, 1 - side);
-    if (r->end.reason == 0 && (events & r->dir[side].src_want))
+    }
+    if (r->end.reason == 0 && (events & r->dir[side].src_want)) {
         relay_turn(r, side);
+    }
     relay_settle(r);
 }
 
@@ -289,8 +313,9 @@ static void relay_task(struct task *t)
     struct relay *r = list_entry(t, struct relay, task);
 
     for (unsigned d = 0; d < 2; d++) {
-        if (r->end.reason == 0 && (r->dir[d].again || filters_stale(r, d)))
+        if (r->end.reason == 0 && (r->dir[d].again || filters_stale(r, d))) {
             relay_turn(r, d);
+        }
     }
     relay_settle(r);
 }
@@ -307,8 +332,9 @@ struct relay *relay_new(struct loop *l, struct pipe_pool *pipes, struct stream *
                         void (*done)(void *arg, const struct relay_end *end), void *arg)
 {
     struct relay *r = calloc(1, sizeof(*r));
-    if (r == NULL)
+    if (r == NULL) {
         return NULL;
+    }
     r->loop = l;
     r->pipes = pipes;
     r->done = done;
@@ -338,23 +364,27 @@ void relay_start(struct relay *r)
     stream_on_ready(r->s[1], upstream_ready, r);
     for (unsigned d = 0; d < 2 && r->end.reason == 0; d++) {
         /* What a plain socket has, the poller will tell. */
-        if (r->dir[d].left != NULL || stream_direct_fd(r->s[d], PST_STREAM_READ) < 0)
+        if (r->dir[d].left != NULL || stream_direct_fd(r->s[d], PST_STREAM_READ) < 0) {
             relay_turn(r, d);
-        else
+        } else {
             (void)relay_wait_src(&r->dir[d], PST_WANT_READ);
-        if (r->end.reason == 0 && r->dir[d].phase != PHASE_DONE)
+        }
+        if (r->end.reason == 0 && r->dir[d].phase != PHASE_DONE) {
             (void)relay_flush(r, d);
+        }
     }
-    if (r->end.reason == 0)
+    if (r->end.reason == 0) {
         relay_wait(r);
-    else
+    } else {
         loop_defer(r->loop, &r->task);
+    }
 }
 
 void relay_free(struct relay *r)
 {
-    if (r == NULL)
+    if (r == NULL) {
         return;
+    }
     event_del(&r->timer);
     loop_cancel(r->loop, &r->task);
     filters_free(r);

@@ -13,8 +13,9 @@ struct buf *left_buf(struct relay_dir *x)
 {
     if (x->left == NULL) {
         x->left = calloc(1, sizeof(*x->left));
-        if (x->left == NULL)
+        if (x->left == NULL) {
             return NULL;
+        }
         buf_init(&x->left->b, RELAY_LEFT_MAX);
     }
     return &x->left->b;
@@ -28,8 +29,9 @@ int left_add(struct relay_dir *x, const void *p, size_t n)
 
 void left_free(struct relay_dir *x)
 {
-    if (x->left == NULL)
+    if (x->left == NULL) {
         return;
+    }
     buf_free(&x->left->b);
     free(x->left);
     x->left = NULL;
@@ -44,10 +46,12 @@ static enum relay_step copy_write(struct relay *r, unsigned d, uint8_t *p, size_
     while (*put < n) {
         const struct pst_iov v = { p + *put, n - *put };
         int64_t w = stream_write(relay_dst(r, d), &v, 1);
-        if (w == PST_WANT_READ || w == PST_WANT_WRITE)
+        if (w == PST_WANT_READ || w == PST_WANT_WRITE) {
             return relay_wait_dst(x, w);
-        if (w <= 0)
+        }
+        if (w <= 0) {
             return relay_fail(r, 1 - d, w < 0 ? w : PST_ERR_IO);
+        }
         *put += (size_t)w;
         x->unflushed = true;
         relay_moved(r, d, 0);
@@ -60,12 +64,14 @@ enum relay_step copy_flush(struct relay *r, unsigned d)
     struct relay_left *left = r->dir[d].left;
     size_t put;
 
-    if (left == NULL)
+    if (left == NULL) {
         return STEP_GO;
+    }
     enum relay_step step = copy_write(r, d, left->b.p + left->off, left->b.len - left->off, &put);
     left->off += put;
-    if (left->off == left->b.len)
+    if (left->off == left->b.len) {
         left_free(&r->dir[d]);
+    }
     return step;
 }
 
@@ -84,8 +90,9 @@ static size_t copy_gather(struct relay *r, unsigned d, uint8_t *p, size_t cap, i
     for (int i = 0; i < GATHER_READS && have < cap; i++) {
         struct pst_iov v = { p + have, cap - have };
         *last = stream_read(src, &v, 1);
-        if (*last <= 0)
+        if (*last <= 0) {
             break;
+        }
         have += (size_t)*last;
         if (stream_direct_fd(src, PST_STREAM_READ) >= 0) {
             *dry = have < cap;
@@ -104,16 +111,19 @@ static enum relay_step copy_pass(struct relay *r, unsigned d, uint8_t *p, size_t
     if (x->filters != NULL) {
         struct buf *out = left_buf(x);
         int rc = out == NULL ? ERR_NOMEM : filters_run(r, d, p, n, fin, out);
-        if (rc != ERR_OK)
+        if (rc != ERR_OK) {
             return relay_fail(r, 2, rc);
-        if (out->len == 0)
+        }
+        if (out->len == 0) {
             left_free(x);
+        }
         return copy_flush(r, d);
     }
     enum relay_step step = copy_write(r, d, p, n, &put);
     x->slow = step == STEP_WAIT;
-    if (x->slow && left_add(x, p + put, n - put) != ERR_OK)
+    if (x->slow && left_add(x, p + put, n - put) != ERR_OK) {
         return relay_fail(r, 2, ERR_NOMEM);
+    }
     return step;
 }
 
@@ -126,27 +136,34 @@ enum relay_step copy_round(struct relay *r, unsigned d)
     bool dry;
 
     assert(x->left == NULL);
-    if (p == NULL)
+    if (p == NULL) {
         return relay_fail(r, 2, ERR_NOMEM);
-    if (x->slow && cap > RELAY_SLOW_BYTES)
+    }
+    if (x->slow && cap > RELAY_SLOW_BYTES) {
         cap = RELAY_SLOW_BYTES;
+    }
     size_t n = copy_gather(r, d, p, cap, &last, &dry);
     bool want = last == PST_WANT_READ || last == PST_WANT_WRITE;
     bool fin = last == 0;
 
-    if (n > 0)
+    if (n > 0) {
         relay_moved(r, d, n);
-    if (fin)
+    }
+    if (fin) {
         relay_ended(r, d);
+    }
     x->bulk = n >= RELAY_BULK;
     if (n > 0 || fin) {
         enum relay_step step = copy_pass(r, d, p, n, fin);
-        if (step != STEP_GO && (last >= 0 || want || step == STEP_OVER))
+        if (step != STEP_GO && (last >= 0 || want || step == STEP_OVER)) {
             return step;
+        }
     }
-    if (last < 0 && !want)
+    if (last < 0 && !want) {
         return relay_fail(r, d, last);
-    if (want)
+    }
+    if (want) {
         return relay_wait_src(x, last);
+    }
     return dry ? relay_wait_src(x, PST_WANT_READ) : STEP_GO;
 }

@@ -22,8 +22,9 @@ void splice_release(struct relay *r, unsigned d)
 {
     struct relay_dir *x = &r->dir[d];
 
-    if (x->pipe == NULL)
+    if (x->pipe == NULL) {
         return;
+    }
     pipe_pool_put(r->pipes, x->pipe);
     x->pipe = NULL;
 }
@@ -44,10 +45,11 @@ static ssize_t splice_once(int from, int to, size_t n)
  */
 static bool splice_refused(struct relay_dir *x)
 {
-    if (errno == ENOSYS || errno == EBADF)
+    if (errno == ENOSYS || errno == EBADF) {
         x->no_splice = true;
-    else if (errno != EINVAL)
+    } else if (errno != EINVAL) {
         return false;
+    }
     x->bulk = false;
     return true;
 }
@@ -61,12 +63,14 @@ static enum relay_step splice_rescue(struct relay *r, unsigned d)
 
     while (p != NULL && x->pipe->fill > 0) {
         ssize_t n = read(x->pipe->rd, p, cap);
-        if (n <= 0 || left_add(x, p, (size_t)n) != ERR_OK)
+        if (n <= 0 || left_add(x, p, (size_t)n) != ERR_OK) {
             break;
+        }
         x->pipe->fill -= (size_t)n;
     }
-    if (p == NULL || x->pipe->fill > 0)
+    if (p == NULL || x->pipe->fill > 0) {
         return relay_fail(r, 2, ERR_NOMEM);
+    }
     splice_release(r, d);
     return copy_flush(r, d);
 }
@@ -81,17 +85,21 @@ enum relay_step splice_flush(struct relay *r, unsigned d)
     struct relay_dir *x = &r->dir[d];
     struct stream *dst = relay_dst(r, d);
 
-    if (x->pipe == NULL)
+    if (x->pipe == NULL) {
         return STEP_GO;
+    }
     while (x->pipe->fill > 0) {
         int fd = stream_direct_fd(dst, PST_STREAM_WRITE);
-        if (fd < 0)
+        if (fd < 0) {
             return splice_rescue(r, d);
+        }
         ssize_t n = splice_once(x->pipe->rd, fd, x->pipe->fill);
-        if (n < 0 && errno == EAGAIN)
+        if (n < 0 && errno == EAGAIN) {
             return relay_wait_dst(x, PST_WANT_WRITE);
-        if (n < 0 && splice_refused(x))
+        }
+        if (n < 0 && splice_refused(x)) {
             return splice_rescue(r, d);
+        }
         if (n <= 0) {
             r->end.sys_errno = n < 0 ? errno : 0;
             return relay_fail(r, 1 - d, splice_error(r->end.sys_errno));
@@ -113,11 +121,13 @@ enum relay_step splice_round(struct relay *r, unsigned d)
     struct relay_dir *x = &r->dir[d];
     struct stream *src = relay_src(r, d);
 
-    if (x->pipe == NULL && (x->pipe = pipe_pool_get(r->pipes)) == NULL)
+    if (x->pipe == NULL && (x->pipe = pipe_pool_get(r->pipes)) == NULL) {
         return copy_round(r, d);
+    }
     ssize_t n = splice_once(stream_direct_fd(src, PST_STREAM_READ), x->pipe->wr, x->pipe->size);
-    if (n < 0 && errno == EAGAIN)
+    if (n < 0 && errno == EAGAIN) {
         return relay_wait_src(x, PST_WANT_READ);
+    }
     if (n < 0 && splice_refused(x)) {
         splice_release(r, d);
         return copy_round(r, d);

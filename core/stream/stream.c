@@ -16,8 +16,9 @@ struct stream_layer {
 struct stream *stream_stack(struct stream *inner, const struct pst_stream_ops *ops, void *ctx)
 {
     struct stream_layer *l = calloc(1, sizeof(*l));
-    if (l == NULL)
+    if (l == NULL) {
         return NULL;
+    }
     stream_ops_copy(&l->ops, ops);
     l->s.ops = &l->ops;
     l->s.ctx = ctx;
@@ -28,19 +29,22 @@ struct stream *stream_stack(struct stream *inner, const struct pst_stream_ops *o
 
 void stream_free(struct stream *top, uint32_t how)
 {
-    if (top != NULL)
+    if (top != NULL) {
         top->base->ready = NULL;
+    }
     while (top != NULL) {
         struct stream *below = top->inner;
         if (below == NULL) {
             struct stream_base *b = top->base;
-            if (!b->raw)
+            if (!b->raw) {
                 module_stop(b);
+            }
             stream_bytes_free(&b->prefix);
             stream_bytes_free(&b->front);
         }
-        if (top->ops->close != NULL)
+        if (top->ops->close != NULL) {
             top->ops->close(top->ctx, how);
+        }
         free(top);
         top = below;
     }
@@ -72,11 +76,13 @@ struct stream *stream_base(struct stream *s)
 
 int32_t stream_handshake(struct stream *s)
 {
-    if (s->ready)
+    if (s->ready) {
         return PST_OK;
+    }
     int32_t r = s->inner == NULL ? PST_OK : stream_handshake(s->inner);
-    if (r == PST_OK && s->ops->handshake != NULL)
+    if (r == PST_OK && s->ops->handshake != NULL) {
         r = s->ops->handshake(s->ctx);
+    }
     s->ready = r == PST_OK;
     return r;
 }
@@ -86,16 +92,20 @@ int64_t stream_read(struct stream *s, struct pst_iov *v, uint32_t n)
     struct stream_base *b = s->base;
 
     if (s->inner == NULL) {
-        if (b->broken)
+        if (b->broken) {
             return PST_ERR_NOMEM;
-        if (b->prefix != NULL)
+        }
+        if (b->prefix != NULL) {
             return prefix_read(b, v, n);
+        }
     }
-    if (s->ops->read == NULL)
+    if (s->ops->read == NULL) {
         return PST_ERR_IO;
+    }
     int64_t r = s->ops->read(s->ctx, v, n);
-    if (s->inner == NULL && r > 0)
+    if (s->inner == NULL && r > 0) {
         b->in += (uint64_t)r;
+    }
     return r;
 }
 
@@ -104,16 +114,20 @@ int64_t stream_write(struct stream *s, const struct pst_iov *v, uint32_t n)
     struct stream_base *b = s->base;
 
     if (s->inner == NULL) {
-        if (b->broken)
+        if (b->broken) {
             return PST_ERR_NOMEM;
-        if (b->front != NULL)
+        }
+        if (b->front != NULL) {
             return front_write(b, v, n);
+        }
     }
-    if (s->ops->write == NULL)
+    if (s->ops->write == NULL) {
         return PST_ERR_IO;
+    }
     int64_t r = s->ops->write(s->ctx, v, n);
-    if (s->inner == NULL && r > 0)
+    if (s->inner == NULL && r > 0) {
         b->out += (uint64_t)r;
+    }
     return r;
 }
 
@@ -122,12 +136,14 @@ int32_t stream_flush(struct stream *s)
     for (; s != NULL; s = s->inner) {
         if (s->inner == NULL && s->base->front != NULL) {
             int64_t w = front_write(s->base, NULL, 0);
-            if (w < 0)
+            if (w < 0) {
                 return (int32_t)w;
+            }
         }
         int32_t r = s->ops->flush == NULL ? PST_OK : s->ops->flush(s->ctx);
-        if (r != PST_OK)
+        if (r != PST_OK) {
             return r;
+        }
     }
     return PST_OK;
 }
@@ -136,11 +152,13 @@ int32_t stream_shutdown_write(struct stream *s)
 {
     if (s->inner == NULL && s->base->front != NULL) {
         int64_t w = front_write(s->base, NULL, 0);
-        if (w < 0)
+        if (w < 0) {
             return (int32_t)w;
+        }
     }
-    if (s->ops->shutdown_write != NULL)
+    if (s->ops->shutdown_write != NULL) {
         return s->ops->shutdown_write(s->ctx);
+    }
     return s->inner == NULL ? PST_OK : stream_shutdown_write(s->inner);
 }
 
@@ -148,11 +166,13 @@ int32_t stream_direct_fd(struct stream *s, uint32_t dir)
 {
     const struct stream_base *b = s->base;
 
-    if (s->ops->direct_fd == NULL)
+    if (s->ops->direct_fd == NULL) {
         return PST_FD_NEVER;
+    }
     if ((dir == PST_STREAM_READ && b->prefix != NULL) ||
-        (dir == PST_STREAM_WRITE && b->front != NULL) || b->broken)
+        (dir == PST_STREAM_WRITE && b->front != NULL) || b->broken) {
         return PST_FD_NOT_NOW;
+    }
     return s->ops->direct_fd(s->ctx, dir);
 }
 
@@ -166,12 +186,14 @@ void stream_interest(struct stream *s, unsigned events)
 {
     struct stream_base *b = s->base;
 
-    if (events == b->interest)
+    if (events == b->interest) {
         return;
-    if (b->raw)
+    }
+    if (b->raw) {
         raw_interest(b, events);
-    else
+    } else {
         module_interest(b, events);
+    }
 }
 
 int stream_fd(struct stream *s)

@@ -29,15 +29,17 @@ static void module_run(struct task *t)
     unsigned events = m->pending & m->b.interest;
 
     m->pending &= ~events;
-    if (events != 0 && m->b.ready != NULL)
+    if (events != 0 && m->b.ready != NULL) {
         m->b.ready(m->b.arg, events);
+    }
 }
 
 struct stream *stream_module_new(struct loop *l, const struct pst_stream_ops *ops, void *ctx)
 {
     struct stream_module *m = calloc(1, sizeof(*m));
-    if (m == NULL)
+    if (m == NULL) {
         return NULL;
+    }
     stream_ops_copy(&m->ops, ops);
     m->b.s = (struct stream){ .ops = &m->ops, .ctx = ctx, .base = &m->b };
     m->b.loop = l;
@@ -49,11 +51,13 @@ void stream_module_ready(struct stream *s, unsigned events)
 {
     struct stream_module *m = (struct stream_module *)(void *)s->base;
 
-    if (s->base->raw)
+    if (s->base->raw) {
         return;
+    }
     m->pending |= events & (PST_STREAM_READ | PST_STREAM_WRITE);
-    if (m->pending & m->b.interest)
+    if (m->pending & m->b.interest) {
         loop_defer(m->b.loop, &m->task);
+    }
 }
 
 void module_interest(struct stream_base *b, unsigned events)
@@ -61,10 +65,12 @@ void module_interest(struct stream_base *b, unsigned events)
     struct stream_module *m = (struct stream_module *)(void *)b;
 
     b->interest = (uint8_t)events;
-    if (m->ops.interest != NULL)
+    if (m->ops.interest != NULL) {
         m->ops.interest(b->s.ctx, events);
-    if (m->pending & events)
+    }
+    if (m->pending & events) {
         loop_defer(b->loop, &m->task);
+    }
 }
 
 void module_stop(struct stream_base *b)

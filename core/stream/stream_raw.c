@@ -31,8 +31,9 @@ int raw_fd(const struct stream_base *b)
 static int32_t raw_error(struct stream_raw *r, int err)
 {
     r->b.sys_errno = err;
-    if (err == ECONNRESET || err == EPIPE || err == ECONNABORTED)
+    if (err == ECONNRESET || err == EPIPE || err == ECONNABORTED) {
         return PST_ERR_RESET;
+    }
     return err == ENOMEM || err == ENOBUFS ? PST_ERR_NOMEM : PST_ERR_IO;
 }
 
@@ -45,8 +46,9 @@ static uint32_t raw_iov(struct iovec to[RAW_IOV], const struct pst_iov *v, uint3
 {
     uint32_t m = n < RAW_IOV ? n : RAW_IOV;
 
-    for (uint32_t i = 0; i < m; i++)
+    for (uint32_t i = 0; i < m; i++) {
         to[i] = (struct iovec){ v[i].p, v[i].n };
+    }
     return m;
 }
 
@@ -60,8 +62,9 @@ static int64_t raw_read(void *ctx, struct pst_iov *v, uint32_t n)
     do {
         got = n == 1 ? recv(r->fd, v[0].p, v[0].n, 0) : readv(r->fd, iov, (int)m);
     } while (got < 0 && errno == EINTR);
-    if (got >= 0)
+    if (got >= 0) {
         return got;
+    }
     return raw_again(errno) ? PST_WANT_READ : raw_error(r, errno);
 }
 
@@ -72,14 +75,16 @@ static int64_t raw_write(void *ctx, const struct pst_iov *v, uint32_t n)
     struct msghdr msg = { .msg_iov = iov };
     ssize_t put;
 
-    if (n != 1)
+    if (n != 1) {
         msg.msg_iovlen = raw_iov(iov, v, n);
+    }
     do {
         put =
             n == 1 ? send(r->fd, v[0].p, v[0].n, MSG_NOSIGNAL) : sendmsg(r->fd, &msg, MSG_NOSIGNAL);
     } while (put < 0 && errno == EINTR);
-    if (put >= 0)
+    if (put >= 0) {
         return put;
+    }
     return raw_again(errno) ? PST_WANT_WRITE : raw_error(r, errno);
 }
 
@@ -91,15 +96,17 @@ static int32_t raw_shutdown_write(void *ctx)
 {
     struct stream_raw *r = ctx;
 
-    if (shutdown(r->fd, SHUT_WR) == 0 || errno == ENOTCONN)
+    if (shutdown(r->fd, SHUT_WR) == 0 || errno == ENOTCONN) {
         return PST_OK;
+    }
     return raw_error(r, errno);
 }
 
 static void raw_wr_drop(struct stream_raw *r)
 {
-    if (r->wr == NULL)
+    if (r->wr == NULL) {
         return;
+    }
     event_del(r->wr);
     free(r->wr);
     r->wr = NULL;
@@ -140,13 +147,16 @@ static void raw_event(evutil_socket_t fd, short what, void *arg)
     unsigned events = 0;
 
     (void)fd;
-    if (what & EV_READ)
+    if (what & EV_READ) {
         events |= PST_STREAM_READ;
-    if (what & EV_WRITE)
+    }
+    if (what & EV_WRITE) {
         events |= PST_STREAM_WRITE;
+    }
     events &= r->b.interest;
-    if (events != 0 && r->b.ready != NULL)
+    if (events != 0 && r->b.ready != NULL) {
         r->b.ready(r->b.arg, events);
+    }
 }
 
 struct stream *stream_raw_new(struct loop *l, int fd)
@@ -168,11 +178,13 @@ struct stream *stream_raw_new(struct loop *l, int fd)
 static bool raw_wr_add(struct stream_raw *r)
 {
     r->wr = malloc(sizeof(*r->wr));
-    if (r->wr == NULL)
+    if (r->wr == NULL) {
         return false;
+    }
     event_assign(r->wr, loop_base(r->b.loop), r->fd, EV_WRITE | EV_PERSIST, raw_event, r);
-    if (event_add(r->wr, NULL) == 0)
+    if (event_add(r->wr, NULL) == 0) {
         return true;
+    }
     free(r->wr);
     r->wr = NULL;
     return false;
@@ -189,12 +201,15 @@ void raw_interest(struct stream_base *b, unsigned events)
     bool ok = true;
 
     b->interest = (uint8_t)events;
-    if ((events & PST_STREAM_READ) && !r->reading)
+    if ((events & PST_STREAM_READ) && !r->reading) {
         r->reading = ok = event_add(&r->rd, NULL) == 0;
-    if ((events & PST_STREAM_WRITE) && r->wr == NULL)
+    }
+    if ((events & PST_STREAM_WRITE) && r->wr == NULL) {
         ok = raw_wr_add(r) && ok;
-    if (!(events & PST_STREAM_WRITE))
+    }
+    if (!(events & PST_STREAM_WRITE)) {
         raw_wr_drop(r);
+    }
     if (!(events & PST_STREAM_READ) && r->reading) {
         event_del(&r->rd);
         r->reading = false;

@@ -25,27 +25,33 @@ static int run_file(const char *path)
     int rc = -1;
     FILE *f = fopen(path, "rb");
 
-    if (f == NULL)
+    if (f == NULL) {
         goto out;
+}
     all = malloc(SEED_MAX);
-    if (all == NULL)
+    if (all == NULL) {
         goto out;
+}
     n = fread(all, 1, SEED_MAX, f);
-    if (ferror(f) || !feof(f))
+    if (ferror(f) || !feof(f)) {
         goto out;
+}
     exact = malloc(n > 0 ? n : 1);
-    if (exact == NULL)
+    if (exact == NULL) {
         goto out;
+}
     memcpy(exact, all, n);
     LLVMFuzzerTestOneInput(exact, n);
     rc = 0;
 out:
-    if (rc != 0)
+    if (rc != 0) {
         fprintf(stderr, "%s: %s\n", path, errno != 0 ? strerror(errno) : "too large for a seed");
+}
     free(exact);
     free(all);
-    if (f != NULL)
+    if (f != NULL) {
         fclose(f);
+}
     return rc;
 }
 
@@ -73,11 +79,13 @@ static int run_path(const char *path, unsigned *runs)
     while ((e = readdir(d)) != NULL) {
         char file[PATH_MAX];
 
-        if (e->d_name[0] == '.')
+        if (e->d_name[0] == '.') {
             continue;
+}
         if (snprintf(file, sizeof(file), "%s/%s", path, e->d_name) >= (int)sizeof(file) ||
-            run_path(file, runs) != 0)
+            run_path(file, runs) != 0) {
             rc = -1;
+}
     }
     closedir(d);
     return rc;
@@ -89,25 +97,29 @@ int main(int argc, char **argv)
     int rc = 0;
 
     if (argc > 1) {
-        for (int i = 1; i < argc; i++)
-            if (run_path(argv[i], &runs) != 0)
+        for (int i = 1; i < argc; i++) {
+            if (run_path(argv[i], &runs) != 0) {
                 rc = 1;
+}
+}
     } else {
         const char *top = getenv("top_srcdir");
         const char *name = strstr(argv[0], "fuzz_");
         const char *next;
         char dir[PATH_MAX];
 
-        while (name != NULL && (next = strstr(name + 1, "fuzz_")) != NULL)
+        while (name != NULL && (next = strstr(name + 1, "fuzz_")) != NULL) {
             name = next;
+}
         if (name == NULL) {
             fprintf(stderr, "usage: %s FILE|FOLDER...\n", argv[0]);
             return 2;
         }
         if (snprintf(dir, sizeof(dir), "%s/t/fuzz/seeds/%s", top != NULL ? top : ".",
                      name + strlen("fuzz_")) >= (int)sizeof(dir) ||
-            run_path(dir, &runs) != 0)
+            run_path(dir, &runs) != 0) {
             rc = 1;
+}
     }
     if (runs == 0) {
         fprintf(stderr, "%s: no seeds\n", argv[0]);

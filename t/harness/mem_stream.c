@@ -28,13 +28,16 @@ struct mem_stream {
 
 static void bytes_add(struct mem_bytes *b, const void *p, size_t n)
 {
-    if (n == 0)
+    if (n == 0) {
         return;
+    }
     uint8_t *q = malloc(b->len - b->off + n);
-    if (q == NULL)
+    if (q == NULL) {
         abort();
-    if (b->len > b->off)
+    }
+    if (b->len > b->off) {
         memcpy(q, b->p + b->off, b->len - b->off);
+    }
     memcpy(q + b->len - b->off, p, n);
     free(b->p);
     b->p = q;
@@ -45,16 +48,18 @@ static void bytes_add(struct mem_bytes *b, const void *p, size_t n)
 static size_t bytes_take(struct mem_bytes *b, void *p, size_t cap)
 {
     size_t n = b->len - b->off < cap ? b->len - b->off : cap;
-    if (n > 0)
+    if (n > 0) {
         memcpy(p, b->p + b->off, n);
+    }
     b->off += n;
     return n;
 }
 
 static void tell(struct mem_stream *m, uint32_t events)
 {
-    if (m->notify != NULL)
+    if (m->notify != NULL) {
         m->notify(m->arg, events);
+    }
 }
 
 /* The next step of a script, 0 when there is none. */
@@ -63,13 +68,16 @@ static int64_t scripted(struct mem_stream *m, enum mem_call call)
     struct mem_script *s = &m->script[call];
 
     s->calls++;
-    if (s->next == s->n)
+    if (s->next == s->n) {
         return 0;
+    }
     int64_t answer = s->step[s->next++];
-    if (answer == PST_WANT_READ)
+    if (answer == PST_WANT_READ) {
         tell(m, PST_STREAM_READ);
-    if (answer == PST_WANT_WRITE)
+    }
+    if (answer == PST_WANT_WRITE) {
         tell(m, PST_STREAM_WRITE);
+    }
     return answer;
 }
 
@@ -84,16 +92,20 @@ static int64_t mem_read_op(void *ctx, struct pst_iov *v, uint32_t n)
     int64_t most = scripted(m, MEM_READ);
     size_t got = 0;
 
-    if (most < 0)
+    if (most < 0) {
         return most;
-    if (m->reset)
+    }
+    if (m->reset) {
         return PST_ERR_RESET;
-    if (mem_unread(m) == 0)
+    }
+    if (mem_unread(m) == 0) {
         return m->ended ? 0 : PST_WANT_READ;
+    }
     for (uint32_t i = 0; i < n; i++) {
         size_t cap = v[i].n;
-        if (most > 0 && cap > (size_t)most - got)
+        if (most > 0 && cap > (size_t)most - got) {
             cap = (size_t)most - got;
+        }
         got += bytes_take(&m->in, v[i].p, cap);
     }
     return (int64_t)got;
@@ -106,14 +118,18 @@ static int64_t mem_write_op(void *ctx, const struct pst_iov *v, uint32_t n)
     size_t room = m->window > mem_waiting(m) ? m->window - mem_waiting(m) : 0;
     size_t put = 0;
 
-    if (most < 0)
+    if (most < 0) {
         return most;
-    if (m->reset || m->shut)
+    }
+    if (m->reset || m->shut) {
         return PST_ERR_RESET;
-    if (most > 0 && room > (size_t)most)
+    }
+    if (most > 0 && room > (size_t)most) {
         room = (size_t)most;
-    if (room == 0)
+    }
+    if (room == 0) {
         return PST_WANT_WRITE;
+    }
     for (uint32_t i = 0; i < n && put < room; i++) {
         size_t take = v[i].n < room - put ? v[i].n : room - put;
         bytes_add(&m->out, v[i].p, take);
@@ -132,8 +148,9 @@ static int32_t mem_shutdown_op(void *ctx)
     struct mem_stream *m = ctx;
     int64_t answer = scripted(m, MEM_SHUTDOWN);
 
-    if (answer == 0)
+    if (answer == 0) {
         m->shut = 1;
+    }
     return (int32_t)answer;
 }
 
@@ -164,8 +181,9 @@ const struct pst_stream_ops mem_ops = {
 struct mem_stream *mem_new(void (*notify)(void *arg, uint32_t events), void *arg)
 {
     struct mem_stream *m = calloc(1, sizeof(*m));
-    if (m == NULL)
+    if (m == NULL) {
         return NULL;
+    }
     m->notify = notify;
     m->arg = arg;
     m->window = SIZE_MAX;
@@ -174,8 +192,9 @@ struct mem_stream *mem_new(void (*notify)(void *arg, uint32_t events), void *arg
 
 void mem_free(struct mem_stream *m)
 {
-    if (m == NULL)
+    if (m == NULL) {
         return;
+    }
     free(m->in.p);
     free(m->out.p);
     free(m);
@@ -190,8 +209,9 @@ void mem_script(struct mem_stream *m, enum mem_call call, int64_t answer)
 {
     struct mem_script *s = &m->script[call];
 
-    if (s->n == SCRIPT_MAX)
+    if (s->n == SCRIPT_MAX) {
         abort();
+    }
     s->step[s->n++] = answer;
 }
 
@@ -221,8 +241,9 @@ void mem_reset(struct mem_stream *m)
 size_t mem_take(struct mem_stream *m, void *p, size_t cap)
 {
     size_t n = bytes_take(&m->out, p, cap);
-    if (n > 0)
+    if (n > 0) {
         tell(m, PST_STREAM_WRITE);
+    }
     return n;
 }
 

@@ -98,8 +98,9 @@ static enum peer_status send_text(struct peer *p, const char *text)
     size_t n = 0;
     enum peer_status rc;
 
-    if (b == NULL)
+    if (b == NULL) {
         return PEER_FAILED;
+    }
     for (; *text != '\0'; text++) {
         char c = *text;
 
@@ -118,8 +119,9 @@ static FILE *open_input(const char *path)
 {
     FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
 
-    if (f == NULL)
+    if (f == NULL) {
         perror(path);
+    }
     return f;
 }
 
@@ -130,12 +132,15 @@ static enum peer_status send_file(struct peer *p, const char *path)
     enum peer_status rc = PEER_OK;
     size_t n;
 
-    if (f == NULL)
+    if (f == NULL) {
         return PEER_FAILED;
-    while (rc == PEER_OK && (n = fread(b, 1, sizeof(b), f)) > 0)
+    }
+    while (rc == PEER_OK && (n = fread(b, 1, sizeof(b), f)) > 0) {
         rc = peer_send(p, b, n);
-    if (f != stdin)
+    }
+    if (f != stdin) {
         fclose(f);
+    }
     return rc;
 }
 
@@ -144,8 +149,9 @@ static enum peer_status duplex(struct peer *p, const char *path)
     FILE *f = open_input(path);
     enum peer_status rc = f != NULL ? peer_duplex(p, f) : PEER_FAILED;
 
-    if (f != NULL && f != stdin)
+    if (f != NULL && f != stdin) {
         fclose(f);
+    }
     return rc;
 }
 
@@ -176,10 +182,12 @@ static enum peer_status recv_exactly(struct peer *p, unsigned long n)
         size_t got;
         enum peer_status rc = peer_read(p, n, &got);
 
-        if (rc != PEER_OK)
+        if (rc != PEER_OK) {
             return rc;
-        if (got == 0)
+        }
+        if (got == 0) {
             return unexpected(p);
+        }
         n -= got;
     }
     return PEER_OK;
@@ -196,10 +204,12 @@ static enum peer_status recv_to_end(struct peer *p, enum peer_end end, bool none
             p->n_kept = before;
             rc = peer_send(p, p->kept + before, got);
         }
-        if (rc != PEER_OK)
+        if (rc != PEER_OK) {
             return rc;
-        if (got == 0)
+        }
+        if (got == 0) {
             break;
+        }
         if (none) {
             fprintf(stderr, "tcp_peer: bytes where an end was expected\n");
             return PEER_MISMATCH;
@@ -214,11 +224,13 @@ static enum peer_status expect_hex(struct peer *p, const char *hex)
     uint8_t *b = hex_bytes(hex, &n);
     bool same = b != NULL && n == p->n_kept && (n == 0 || memcmp(b, p->kept, n) == 0);
 
-    if (b == NULL)
+    if (b == NULL) {
         return usage("expect-hex: not hex");
+    }
     free(b);
-    if (!same)
+    if (!same) {
         fprintf(stderr, "tcp_peer: received something else\n");
+    }
     return same ? PEER_OK : PEER_MISMATCH;
 }
 
@@ -227,8 +239,9 @@ static enum peer_status print(struct peer *p, const char *how)
     if (strcmp(how, "raw") == 0) {
         fwrite(p->kept, 1, p->n_kept, stdout);
     } else {
-        for (size_t i = 0; i < p->n_kept; i++)
+        for (size_t i = 0; i < p->n_kept; i++) {
             printf("%02x", p->kept[i]);
+        }
         putchar('\n');
     }
     p->n_kept = 0;
@@ -248,8 +261,9 @@ static enum peer_status idle(const struct peer *p, unsigned long n, const char *
     for (unsigned long i = 0; i < n; i++) {
         enum peer_status rc = peer_connect(&more, address);
 
-        if (rc != PEER_OK)
+        if (rc != PEER_OK) {
             return rc;
+        }
     }
     fprintf(stderr, "connected %lu\n", n);
     return PEER_OK;
@@ -261,20 +275,23 @@ static enum peer_status hold(struct peer *p)
         struct pollfd pfd = { .fd = 0, .events = POLLIN };
         char c;
 
-        if (peer_now() >= p->deadline_ms)
+        if (peer_now() >= p->deadline_ms) {
             return PEER_DEADLINE;
-        if (poll(&pfd, 1, 100) > 0 && fread(&c, 1, 1, stdin) == 0)
+        }
+        if (poll(&pfd, 1, 100) > 0 && fread(&c, 1, 1, stdin) == 0) {
             break;
+        }
     }
     return PEER_OK;
 }
 
 static enum peer_status hang_up(struct peer *p, bool reset)
 {
-    if (reset)
+    if (reset) {
         peer_reset(p);
-    else
+    } else {
         peer_close(p);
+    }
     return PEER_OK;
 }
 
@@ -284,18 +301,24 @@ static enum peer_status act(struct peer *p, char **a)
     unsigned long n = a[1] != NULL ? strtoul(a[1], NULL, 10) : 0;
     const char *z = a[0];
 
-    if (strcmp(z, "accept") == 0)
+    if (strcmp(z, "accept") == 0) {
         return p->listener >= 0 ? peer_accept(p) : usage("accept without listen");
-    if (strcmp(z, "hold") == 0)
+    }
+    if (strcmp(z, "hold") == 0) {
         return hold(p);
-    if (strcmp(z, "print") == 0)
+    }
+    if (strcmp(z, "print") == 0) {
         return print(p, a[1]);
-    if (strcmp(z, "expect-hex") == 0)
+    }
+    if (strcmp(z, "expect-hex") == 0) {
         return expect_hex(p, a[1]);
-    if (strcmp(z, "pause") == 0)
+    }
+    if (strcmp(z, "pause") == 0) {
         return peer_wait(p, -1, 0, (int)n);
-    if (strcmp(z, "idle") == 0)
+    }
+    if (strcmp(z, "idle") == 0) {
         return idle(p, n, a[2]);
+    }
     if (strcmp(z, "seg") == 0) {
         p->segment = n;
         return PEER_OK;
@@ -305,32 +328,45 @@ static enum peer_status act(struct peer *p, char **a)
         p->slow_ms = (unsigned)strtoul(a[2], NULL, 10);
         return PEER_OK;
     }
-    if (p->fd < 0)
+    if (p->fd < 0) {
         return usage("no connection");
-    if (strcmp(z, "send-file") == 0)
+    }
+    if (strcmp(z, "send-file") == 0) {
         return send_file(p, a[1]);
-    if (strcmp(z, "send-text") == 0)
+    }
+    if (strcmp(z, "send-text") == 0) {
         return send_text(p, a[1]);
-    if (strcmp(z, "send-hex") == 0)
+    }
+    if (strcmp(z, "send-hex") == 0) {
         return send_hex(p, a[1]);
-    if (strcmp(z, "send-zeros") == 0)
+    }
+    if (strcmp(z, "send-zeros") == 0) {
         return send_zeros(p, n);
-    if (strcmp(z, "recv") == 0)
+    }
+    if (strcmp(z, "recv") == 0) {
         return recv_exactly(p, n);
-    if (strcmp(z, "recv-all") == 0)
+    }
+    if (strcmp(z, "recv-all") == 0) {
         return recv_to_end(p, END_EOF, false, false);
-    if (strcmp(z, "echo") == 0)
+    }
+    if (strcmp(z, "echo") == 0) {
         return recv_to_end(p, END_EOF, false, true);
-    if (strcmp(z, "expect-eof") == 0)
+    }
+    if (strcmp(z, "expect-eof") == 0) {
         return recv_to_end(p, END_EOF, true, false);
-    if (strcmp(z, "expect-rst") == 0)
+    }
+    if (strcmp(z, "expect-rst") == 0) {
         return recv_to_end(p, END_RST, false, false);
-    if (strcmp(z, "duplex") == 0)
+    }
+    if (strcmp(z, "duplex") == 0) {
         return duplex(p, a[1]);
-    if (strcmp(z, "wait-hup") == 0)
+    }
+    if (strcmp(z, "wait-hup") == 0) {
         return peer_wait(p, p->fd, POLLRDHUP, -1);
-    if (strcmp(z, "shutdown") == 0)
+    }
+    if (strcmp(z, "shutdown") == 0) {
         return shutdown(p->fd, SHUT_WR) == 0 ? PEER_OK : PEER_FAILED;
+    }
     return hang_up(p, strcmp(z, "rst") == 0);
 }
 
@@ -351,26 +387,30 @@ static int arguments_of(const char *word)
         { "idle", 2 },        { "hold", 0 },
     };
 
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-        if (strcmp(word, table[i].word) == 0)
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (strcmp(word, table[i].word) == 0) {
             return table[i].n;
+        }
+    }
     return -1;
 }
 
 static enum peer_status option(struct peer *p, char **a)
 {
-    if (strcmp(a[0], "--free-port") == 0)
+    if (strcmp(a[0], "--free-port") == 0) {
         return peer_free_ports((unsigned)strtoul(a[1], NULL, 10));
-    if (strcmp(a[0], "--timeout") == 0)
+    }
+    if (strcmp(a[0], "--timeout") == 0) {
         p->deadline_ms = peer_now() + (int64_t)(strtod(a[1], NULL) * 1000);
-    else if (strcmp(a[0], "--source") == 0)
+    } else if (strcmp(a[0], "--source") == 0) {
         p->source = a[1];
-    else if (strcmp(a[0], "--rcvbuf") == 0)
+    } else if (strcmp(a[0], "--rcvbuf") == 0) {
         p->rcvbuf = atoi(a[1]);
-    else if (strcmp(a[0], "--sndbuf") == 0)
+    } else if (strcmp(a[0], "--sndbuf") == 0) {
         p->sndbuf = atoi(a[1]);
-    else
+    } else {
         p->out = strcmp(a[1], "-") == 0 ? stdout : fopen(a[1], "wb");
+    }
     if (strcmp(a[0], "--out") == 0 && p->out == NULL) {
         perror(a[1]);
         return PEER_FAILED;
@@ -389,28 +429,32 @@ int main(int argc, char **argv)
         char **a = argv + i;
         int n = arguments_of(a[0]);
 
-        if (n < 0 || i + n >= argc)
+        if (n < 0 || i + n >= argc) {
             rc = usage(a[0]);
-        else if (strncmp(a[0], "--", 2) == 0)
+        } else if (strncmp(a[0], "--", 2) == 0) {
             rc = option(&p, a);
-        else if (strcmp(a[0], "connect") == 0)
+        } else if (strcmp(a[0], "connect") == 0) {
             rc = peer_connect(&p, a[1]);
-        else if (strcmp(a[0], "listen") == 0)
+        } else if (strcmp(a[0], "listen") == 0) {
             rc = peer_listen(&p, a[1]);
-        else
+        } else {
             rc = act(&p, a);
-        if (rc != PEER_OK)
+        }
+        if (rc != PEER_OK) {
             fprintf(stderr, "tcp_peer: failed at %s\n", a[0]);
+        }
         i += n + 1;
     }
-    if (p.sent + p.received > 0)
+    if (p.sent + p.received > 0) {
         fprintf(stderr, "sent %llu received %llu end %s\n", (unsigned long long)p.sent,
                 (unsigned long long)p.received,
                 p.end == END_EOF   ? "eof"
                 : p.end == END_RST ? "rst"
                                    : "open");
+    }
     free(p.kept);
-    if (p.out != NULL && p.out != stdout)
+    if (p.out != NULL && p.out != stdout) {
         fclose(p.out);
+    }
     return (int)rc;
 }

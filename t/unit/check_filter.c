@@ -66,8 +66,9 @@ static void attach(struct probe *p, uint32_t dir)
 
 static void settle(void)
 {
-    for (int i = 0; i < 20; i++)
+    for (int i = 0; i < 20; i++) {
         rig_step(&g);
+}
 }
 
 /* What has come out at the upstream (1) or the client (0) since the last call. */
@@ -128,8 +129,9 @@ static int32_t whole_lines(struct probe *p, pst_filter_out *o, const uint8_t *d,
     (void)p;
     (void)fin;
     for (size_t i = 0; i < n; i++) {
-        if (d[i] != '\n')
+        if (d[i] != '\n') {
             continue;
+}
         int rc = d[at] == '#' ? filter_drop(o, i + 1 - at) : filter_pass(o, i + 1 - at);
         ck_assert_int_eq(rc, PST_OK);
         at = i + 1;
@@ -194,8 +196,9 @@ static int32_t leave_at_x(struct probe *p, pst_filter_out *o, const uint8_t *d, 
 {
     (void)o;
     (void)fin;
-    if (memchr(d, 'x', n) != NULL)
+    if (memchr(d, 'x', n) != NULL) {
         relay_filter_detach(p->self);
+}
     return PST_OK;
 }
 
@@ -289,8 +292,9 @@ START_TEST(holding_back_has_a_limit)
     setup();
     attach(&p, PST_DIR_TO_UPSTREAM);
     relay_start(g.relay);
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 10; i++) {
         mem_put(mem[0], big, 100000);
+}
     settle();
     ck_assert_int_eq(g.ended, 0);
     mem_put(mem[0], big, 100000);
@@ -310,8 +314,9 @@ static int32_t flood(struct probe *p, pst_filter_out *o, const uint8_t *d, size_
     (void)p;
     (void)d;
     (void)fin;
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100; i++) {
         rc = filter_emit(o, block, sizeof(block));
+}
     ck_assert_int_eq(rc, PST_ERR_LIMIT);
     return filter_drop(o, n) == PST_OK ? PST_OK : PST_ERR;
 }

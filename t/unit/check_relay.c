@@ -53,8 +53,9 @@ START_TEST(equal_in_both_directions)
     rig_tcp(&g, 0);
     rig_relay(&g, 10000, 10000);
     exchange(sizes[i][0], sizes[i][1]);
-    if (_i >= 8)
+    if (_i >= 8) {
         ck_assert_uint_eq(relay_spliced(g.relay), 0);
+}
     rig_close(&g);
 }
 END_TEST
@@ -260,8 +261,9 @@ START_TEST(scripted_short_and_waiting_calls)
         mem_script(mem[1], MEM_WRITE, what[rand() % 5]);
         mem_script(mem[1], MEM_FLUSH, rand() % 2 ? PST_WANT_WRITE : PST_OK);
     }
-    for (size_t i = 0; i < sizeof(sent); i++)
+    for (size_t i = 0; i < sizeof(sent); i++) {
         sent[i] = rig_byte(9, i);
+}
     relay_start(g.relay);
     mem_put(mem[0], sent, sizeof(sent));
     rig_until(&g, mem_all_out);

@@ -73,8 +73,9 @@ static void open_packet(void)
 static void shut(void)
 {
     stream_free(s, PST_CLOSE_GRACEFUL);
-    if (far >= 0)
+    if (far >= 0) {
         close(far);
+}
     loop_free(loop);
 }
 
@@ -138,8 +139,9 @@ START_TEST(end_and_reset)
     const struct linger now = { .l_onoff = 1, .l_linger = 0 };
 
     open_tcp();
-    if (_i == 1)
+    if (_i == 1) {
         ck_assert_int_eq(setsockopt(far, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+}
     close(far);
     far = -1;
     stream_interest(s, PST_STREAM_READ);
@@ -224,8 +226,9 @@ START_TEST(freed_by_its_callback)
     stream_on_ready(s, free_it, NULL);
     ck_assert_int_eq(send(far, "x", 1, 0), 1);
     stream_interest(s, PST_STREAM_READ | PST_STREAM_WRITE);
-    while (s != NULL)
+    while (s != NULL) {
         turn();
+}
     turn();
     ck_assert_uint_eq(calls, 1);
     shut();

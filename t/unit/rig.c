@@ -21,8 +21,9 @@ uint8_t rig_byte(uint32_t seed, size_t at)
 
 static void shrink(int fd, int buffer)
 {
-    if (buffer <= 0)
+    if (buffer <= 0) {
         return;
+    }
     ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer)), 0);
     ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer)), 0);
 }
@@ -48,8 +49,9 @@ void rig_tcp_pair(int fd[2], int buffer)
     ck_assert_int_ge(fd[1], 0);
     close(l);
     ck_assert_int_eq(evutil_make_socket_nonblocking(fd[0]), 0);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
         setsockopt(fd[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    }
 }
 
 void rig_unix_pair(int fd[2], int type)
@@ -101,8 +103,9 @@ void rig_close(struct rig *g)
     relay_free(g->relay);
     for (int i = 0; i < 2; i++) {
         stream_free(g->s[i], PST_CLOSE_GRACEFUL);
-        if (g->peer[i].fd >= 0)
+        if (g->peer[i].fd >= 0) {
             close(g->peer[i].fd);
+        }
     }
     ck_assert_uint_eq(pipe_pool_used(g->pipes), 0);
     pipe_pool_free(g->pipes);
@@ -115,15 +118,18 @@ static void peer_send(struct rig_peer *p)
     size_t n = p->plan - p->sent;
     size_t most = p->piece > 0 ? p->piece : sizeof(b);
 
-    if (n > most)
+    if (n > most) {
         n = most;
-    for (size_t i = 0; i < n; i++)
+    }
+    for (size_t i = 0; i < n; i++) {
         b[i] = rig_byte(p->seed, p->sent + i);
+    }
     ssize_t put = n == 0 ? 0 : send(p->fd, b, n, MSG_NOSIGNAL);
-    if (put > 0)
+    if (put > 0) {
         p->sent += (size_t)put;
-    else if (put < 0 && errno != EAGAIN)
+    } else if (put < 0 && errno != EAGAIN) {
         p->err = errno;
+    }
     if (p->sent == p->plan && p->fin_after_plan && !p->shut) {
         p->shut = true;
         ck_assert_int_eq(shutdown(p->fd, SHUT_WR), 0);
@@ -135,28 +141,35 @@ static void peer_receive(struct rig_peer *p)
     uint8_t b[65536];
 
     ssize_t n = recv(p->fd, b, p->piece > 0 ? p->piece : sizeof(b), 0);
-    if (n == 0)
+    if (n == 0) {
         p->eof = true;
-    if (n < 0 && errno != EAGAIN)
-        p->err = errno;
-    for (ssize_t i = 0; i < n; i++) {
-        if (b[i] != rig_byte(p->want_seed, p->got + (size_t)i))
-            p->bad = true;
     }
-    if (n > 0)
+    if (n < 0 && errno != EAGAIN) {
+        p->err = errno;
+    }
+    for (ssize_t i = 0; i < n; i++) {
+        if (b[i] != rig_byte(p->want_seed, p->got + (size_t)i)) {
+            p->bad = true;
+        }
+    }
+    if (n > 0) {
         p->got += (size_t)n;
+    }
 }
 
 void rig_step(struct rig *g)
 {
     for (int i = 0; i < 2; i++) {
         struct rig_peer *p = &g->peer[i];
-        if (p->fd < 0 || p->err != 0)
+        if (p->fd < 0 || p->err != 0) {
             continue;
-        if (p->sent < p->plan || (p->fin_after_plan && !p->shut))
+        }
+        if (p->sent < p->plan || (p->fin_after_plan && !p->shut)) {
             peer_send(p);
-        if (!p->silent && !p->eof)
+        }
+        if (!p->silent && !p->eof) {
             peer_receive(p);
+        }
     }
     event_base_loop(loop_base(g->loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }

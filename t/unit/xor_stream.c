@@ -20,17 +20,21 @@ static int64_t xor_read(void *ctx, struct pst_iov *v, uint32_t n)
     if (x->in_off == x->in_len) {
         struct pst_iov below = { x->in, sizeof(x->in) };
         int64_t r = stream_read(x->inner, &below, 1);
-        if (r <= 0)
+        if (r <= 0) {
             return r;
+        }
         x->in_off = 0;
         x->in_len = (size_t)r;
     }
-    if (take > x->in_len - x->in_off)
+    if (take > x->in_len - x->in_off) {
         take = x->in_len - x->in_off;
-    if (take > v[0].n)
+    }
+    if (take > v[0].n) {
         take = v[0].n;
-    for (size_t i = 0; i < take; i++)
+    }
+    for (size_t i = 0; i < take; i++) {
         v[0].p[i] = x->in[x->in_off + i] ^ 0x5a;
+    }
     x->in_off += take;
     return (int64_t)take;
 }
@@ -42,8 +46,9 @@ static int32_t xor_flush(void *ctx)
     while (x->out_off < x->out_len) {
         const struct pst_iov below = { x->out + x->out_off, x->out_len - x->out_off };
         int64_t r = stream_write(x->inner, &below, 1);
-        if (r < 0)
+        if (r < 0) {
             return (int32_t)r;
+        }
         x->out_off += (size_t)r;
     }
     x->out_off = x->out_len = 0;
@@ -58,14 +63,17 @@ static int64_t xor_write(void *ctx, const struct pst_iov *v, uint32_t n)
     (void)n;
     if (x->out_len == sizeof(x->out)) {
         int32_t r = xor_flush(x);
-        if (r != PST_OK)
+        if (r != PST_OK) {
             return r;
+        }
     }
     size_t take = sizeof(x->out) - x->out_len;
-    if (take > v[0].n)
+    if (take > v[0].n) {
         take = v[0].n;
-    for (size_t i = 0; i < take; i++)
+    }
+    for (size_t i = 0; i < take; i++) {
         x->out[x->out_len + i] = v[0].p[i] ^ 0x5a;
+    }
     x->out_len += take;
     return (int64_t)take;
 }
@@ -87,12 +95,14 @@ static const struct pst_stream_ops xor_ops = {
 struct stream *xor_stack(struct stream *inner, size_t record)
 {
     struct xor_stream *x = calloc(1, sizeof(*x));
-    if (x == NULL)
+    if (x == NULL) {
         return NULL;
+    }
     x->inner = inner;
     x->record = record;
     struct stream *s = stream_stack(inner, &xor_ops, x);
-    if (s == NULL)
+    if (s == NULL) {
         free(x);
+    }
     return s;
 }
