@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "core/base/err.h"
 #include "core/base/log.h"
@@ -65,6 +68,10 @@ static void on_gone(struct worker_job *j)
     }
     LOG(PST_LOG_DEBUG, "a generation is over", LOGF_U64("generation", c->gen->id));
     candidate_free(c);
+#ifdef __GLIBC__
+    /* A large configuration is freed in one go: give the memory back. */
+    (void)malloc_trim(0);
+#endif
     server_maybe_end(s);
 }
 
