@@ -116,30 +116,39 @@ int rule_set_finish(struct rule_set *set)
     return finish_family(&set->v4) != 0 || finish_family(&set->v6) != 0 ? -1 : 0;
 }
 
-/* 1 when the key is at or before hi:lo. Without branches: half of them would be guessed wrong. */
-static uint32_t at_or_before(uint64_t khi, uint64_t klo, uint64_t hi, uint64_t lo)
-{
-    return (uint32_t)(khi < hi) | ((uint32_t)(khi == hi) & (uint32_t)(klo <= lo));
-}
-
 /* Index of the last rule that begins at or before hi:lo, or NO_RULE. */
 static uint32_t last_before(const struct rule_family *f, uint64_t hi, uint64_t lo)
 {
-    uint32_t at = 0, half;
+    uint32_t from = 0, n = f->n_fence;
 
-    if (f->n == 0 || !at_or_before(f->fence[0].hi, f->fence[0].lo, hi, lo)) {
+    while (n > 0) {
+        uint32_t half = n / 2;
+        const struct rule_key *k = &f->fence[from + half];
+
+        if (key_cmp(k->hi, k->lo, hi, lo) <= 0) {
+            from += half + 1;
+            n -= half + 1;
+        } else {
+            n = half;
+        }
+    }
+    if (from == 0) {
         return NO_RULE;
     }
-    for (uint32_t n = f->n_fence; n > 1; n -= half) {
-        half = n / 2;
-        at += half * at_or_before(f->fence[at + half].hi, f->fence[at + half].lo, hi, lo);
+    from = (from - 1) * FENCE;
+    n = f->n - from < FENCE ? f->n - from : FENCE;
+    while (n > 1) {
+        uint32_t half = n / 2;
+        const struct rule *r = &f->rules[from + half];
+
+        if (key_cmp(r->hi, r->lo, hi, lo) <= 0) {
+            from += half;
+            n -= half;
+        } else {
+            n = half;
+        }
     }
-    at *= FENCE;
-    for (uint32_t n = f->n - at < FENCE ? f->n - at : FENCE; n > 1; n -= half) {
-        half = n / 2;
-        at += half * at_or_before(f->rules[at + half].hi, f->rules[at + half].lo, hi, lo);
-    }
-    return at;
+    return from;
 }
 
 const struct rule *rule_set_find(const struct rule_set *set, const struct cidr *addr)
