@@ -100,7 +100,7 @@ suite()
         show "${trs%.trs}.log" 60
     done
     for trs in $(results "$dir" SKIP); do
-        say "skipped $name: $(tail -n 1 "${trs%.trs}.log")"
+        say "skipped $name: $(tail -n 2 "${trs%.trs}.log" | tr '\n' ' ')"
     done
     # A build that breaks leaves no test results; neither does an interrupted run.
     if [ "$rc" -ne 0 ] && [ "$failed" -eq 0 ]; then
