@@ -2,6 +2,7 @@
 """The rows of 11-refusals.sh."""
 import socket
 import sys
+import time
 
 from hello_peers import (
     Client,
@@ -137,6 +138,15 @@ def alerts(t, upstreams):
             t.log_row(name + how, LOG, source, {**fields, "alert": str(alert), "bytes_out": "7"})
 
 
+def at_once(t, upstreams):
+    """The end follows the alert, not the daemon's patience with clients that never end."""
+    begin = time.monotonic()
+    for _, wire, port, _, _ in REFUSED:
+        Client(port, upstreams).ask(wire, b"")
+    took = time.monotonic() - begin
+    t.row("refused at once", True, took < len(REFUSED) or "%.1f s" % took)
+
+
 def half_closed(t):
     """A client that has ended its own direction is told all the same."""
     with connect(PUBLIC) as sock:
@@ -213,6 +223,7 @@ def main():
     t = Table()
     t.row("allowed", "A", Client(PUBLIC, upstreams).ask(records(hello())))
     alerts(t, upstreams)
+    at_once(t, upstreams)
     half_closed(t)
     no_alerts(t, upstreams)
     texts(t, upstreams)

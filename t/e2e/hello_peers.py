@@ -211,6 +211,8 @@ class Segments:
         self.sent += len(part)
         end = time.monotonic() + DEADLINE
         while not self.arrived():
+            if self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                raise ConnectionResetError("reset")
             if time.monotonic() > end:
                 raise TimeoutError("nobody reads the segment")
 
@@ -301,7 +303,11 @@ class Client:
     def ask_from(self, wire, behind=b"", after=b"", send=send_whole):
         """The same, and the address the client had."""
         before = sum(u.count() for u in self.upstreams.values())
-        with connect(self.port, self.host) as sock:
+        try:
+            sock = connect(self.port, self.host)
+        except OSError as e:
+            return "cannot connect: %s" % e, None
+        with sock:
             source = sock.getsockname()
             failed = ""
             try:
@@ -346,6 +352,8 @@ def log_fields(line):
 
 def log_line(path, source, msg="connection closed"):
     """The fields of the line about the connection from there; waits for it."""
+    if source is None:
+        return {}
     client = "client=%s:%d " % source
     end = time.monotonic() + DEADLINE
     while True:
