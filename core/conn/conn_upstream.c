@@ -112,6 +112,13 @@ static void no_upstream(struct conn *c, const char *code, const char *text)
                                     .text = text });
 }
 
+/* What this host lacks says nothing about a target. */
+static bool is_our_lack(int err)
+{
+    return err == EMFILE || err == ENFILE || err == ENOMEM || err == ENOBUFS ||
+           err == EADDRNOTAVAIL;
+}
+
 static void on_dialled(void *arg, int fd, int err)
 {
     struct conn *c = arg;
@@ -122,7 +129,7 @@ static void on_dialled(void *arg, int fd, int err)
         c->upstream = stream_raw_new(c->w->loop, fd);
         err = c->upstream == NULL ? ENOMEM : 0;
     }
-    if (c->setup->chosen == NULL) {
+    if (c->setup->chosen == NULL && !is_our_lack(err)) {
         upstream_result(c->edge->upstream, &c->walk, err == 0, now);
     }
     c->setup->last_errno = err;
