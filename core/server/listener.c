@@ -126,9 +126,19 @@ static int open_ip(struct lsock *s, const struct conf_listener *l, const struct 
 /* A socket file that nobody listens on is left over from a crash and may be replaced. */
 static int clear_stale(const struct sockaddr_un *un)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct stat st;
+    int fd;
     int rc;
 
+    if (lstat(un->sun_path, &st) != 0) {
+        return errno == ENOENT ? ERR_OK : ERR_SYS;
+    }
+    /* connect() answers ECONNREFUSED for any file: nobody's data is removed. */
+    if (!S_ISSOCK(st.st_mode)) {
+        errno = EEXIST;
+        return ERR_SYS;
+    }
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return ERR_SYS;
     }
