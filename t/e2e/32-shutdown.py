@@ -102,8 +102,8 @@ def drains():
             same("end", (b"", "fin"), read_to_end(p.upstream))
             u.upstream.close()
             same("end", (b"", "fin"), read_to_end(u.client))
-            same("log", "client_fin", log_line(d.log, p.source).get("reason"))
         d.ended()
+        p.logged(d.log, reason="client_fin", truncated=None)
         same("stopped", True, d.said('msg="stopped"'))
 
 
