@@ -50,6 +50,11 @@ static bool check_list(struct conf_node *node, uint32_t scope)
     bool good = true;
     int n;
 
+    if ((node->option->flags & PST_OPT_SECRET) != 0 &&
+        config_setting_type(node->s) == CONFIG_TYPE_STRING) {
+        node->bad = true;
+        return conf_wrong_type(node->priv, node->s, "a list");
+    }
     if (!conf_want_list(node->priv, node->s)) {
         node->bad = true;
         return false;

@@ -12,8 +12,8 @@
 /* More of a module's message is cut. */
 #define MESSAGE_MAX 600
 
-bool conf_scalar_read(struct conf_priv *p, const config_setting_t *s, uint32_t type,
-                      const struct pst_option *o, union conf_scalar *out)
+static bool read_any(struct conf_priv *p, const config_setting_t *s, uint32_t type,
+                     const struct pst_option *o, union conf_scalar *out)
 {
     uint64_t min = o != NULL ? o->min : 0, max = o != NULL ? o->max : 0;
     struct conf_addr addr;
@@ -46,6 +46,25 @@ bool conf_scalar_read(struct conf_priv *p, const config_setting_t *s, uint32_t t
     default:
         return false;
     }
+}
+
+bool conf_scalar_read(struct conf_priv *p, const config_setting_t *s, uint32_t type,
+                      const struct pst_option *o, union conf_scalar *out)
+{
+    struct conf_errors *errors = p->errors;
+    bool good;
+
+    if (o == NULL || (o->flags & PST_OPT_SECRET) == 0) {
+        return read_any(p, s, type, o, out);
+    }
+    /* What is wrong with a value is told by quoting it, which a secret must not be. */
+    p->errors = NULL;
+    good = read_any(p, s, type, o, out);
+    p->errors = errors;
+    if (!good) {
+        conf_fail(p, s, "is not a value that this key takes (not shown, it is a secret)");
+    }
+    return good;
 }
 
 /* The declared default of an absent key. */

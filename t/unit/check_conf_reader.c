@@ -38,6 +38,8 @@ static const struct pst_option options[] = {
       .n_sub = 2 },
     { .name = "free", .type = PST_OPT_GROUP },
     { .name = "accept", .type = PST_OPT_NET, .flags = PST_OPT_LIST | PST_OPT_LISTENER_ONLY },
+    { .name = "pin", .type = PST_OPT_STR, .flags = PST_OPT_SECRET, .choices = "a|b" },
+    { .name = "keys", .type = PST_OPT_SIZE, .flags = PST_OPT_SECRET | PST_OPT_LIST },
     { .name = "send", .type = PST_OPT_U64, .flags = PST_OPT_EDGE_ONLY | PST_OPT_REQUIRED },
 };
 
@@ -271,6 +273,11 @@ static const struct {
     { "send = 1; groups = ( { cn = \"a\"; depth = 10; }, 4 );",
       AT ".groups[0].depth: 10 is out of range: 1 to 9\n" AT
          ".groups[1]: expected a group, found an integer\n" },
+    { "send = 1; pin = \"hunter2\";",
+      AT ".pin: is not a value that this key takes (not shown, it is a secret)\n" },
+    { "send = 1; keys = \"hunter2\";", AT ".keys: expected a list, found a string\n" },
+    { "send = 1; keys = [ \"1k\", \"hunter2\" ];",
+      AT ".keys[1]: is not a value that this key takes (not shown, it is a secret)\n" },
     { "send = 1; accept = [ ];", AT ".accept: is only for this module at a listener\n" },
 };
 
