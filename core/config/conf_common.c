@@ -12,6 +12,10 @@
 /* Longest wait that can be configured. */
 #define MS_MAX (UINT64_C(365) * 24 * 3600 * 1000)
 
+/* What TCP_KEEPIDLE (32767 seconds) and TCP_USER_TIMEOUT (an int of milliseconds) can hold. */
+#define KEEPALIVE_MAX    (UINT64_C(9) * 3600 * 1000)
+#define USER_TIMEOUT_MAX (UINT64_C(24) * 24 * 3600 * 1000)
+
 #define NAME_LEN_MAX 64
 
 #define TIMEOUT(field, least)                                                                      \
@@ -64,13 +68,23 @@ bool conf_tcp_read(struct conf_priv *p, const config_setting_t *s, struct conf_t
         { .name = "keepalive",
           .kind = CONF_KEY_MS,
           .offset = offsetof(struct conf_tcp, keepalive),
-          .max = MS_MAX },
+          .max = KEEPALIVE_MAX },
         { .name = "user_timeout",
           .kind = CONF_KEY_MS,
           .offset = offsetof(struct conf_tcp, user_timeout),
-          .max = MS_MAX },
+          .max = USER_TIMEOUT_MAX },
     };
-    return conf_keys_read(p, s, keys, COUNT(keys), t);
+    const config_setting_t *keepalive;
+
+    if (!conf_keys_read(p, s, keys, COUNT(keys), t)) {
+        return false;
+    }
+    keepalive = config_setting_get_member(s, "keepalive");
+    if (keepalive != NULL && t->keepalive > 0 && t->keepalive < 1000) {
+        conf_fail(p, keepalive,
+                  "the kernel counts keepalive in seconds: at least \"1s\", or \"0\"");
+    }
+    return true;
 }
 
 /* A name server: an IP address, port 53 unless it says otherwise. */

@@ -127,7 +127,16 @@ static bool read_domains(struct conf_priv *p, const config_setting_t *s, void *b
 static bool read_alpn(struct conf_priv *p, const config_setting_t *s, void *base)
 {
     struct conf_edge *e = base;
-    return strings_read(p, s, &e->alpn, &e->n_alpn, alpn_read);
+
+    if (!strings_read(p, s, &e->alpn, &e->n_alpn, alpn_read)) {
+        return false;
+    }
+    /* No protocol at all would narrow nothing: the opposite of what the key is for. */
+    if (config_setting_length(s) == 0) {
+        conf_fail(p, s, "needs at least one protocol");
+        return false;
+    }
+    return true;
 }
 
 static bool read_upstream(struct conf_priv *p, const config_setting_t *s, void *base)
