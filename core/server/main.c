@@ -141,10 +141,18 @@ static int test_only(struct server *s, struct conf *conf, struct conf_errors *er
                                         .resolver = s->resolver,
                                         .module_dir = POSTERN_MODULE_DIR,
                                         .n_workers = s->n_workers };
-    struct generation *g = generation_build(1, conf, NULL, &env, errors);
+    struct generation *g;
+    char why[256] = "";
+    int rc;
 
+    rc = proc_check(conf->user, conf->group, why, sizeof(why));
+    g = generation_build(1, conf, NULL, &env, errors);
+    if (rc != ERR_OK) {
+        conf_error_add(errors, s->opts.conf, 0, NULL, "%s", why);
+    }
     server_report(errors, false);
-    if (g == NULL) {
+    if (g == NULL || rc != ERR_OK) {
+        generation_free(g);
         return EXIT_FAILED;
     }
     if (s->opts.verbose) {

@@ -155,18 +155,27 @@ unsigned proc_cpus(void)
     return (unsigned)CPU_COUNT(&set);
 }
 
+int proc_check(const char *user, const char *group, char *why, size_t why_n)
+{
+    if (user != NULL && getpwnam(user) == NULL) {
+        (void)snprintf(why, why_n, "no such user: %s", user);
+        return ERR_NOT_FOUND;
+    }
+    if (group != NULL && getgrnam(group) == NULL) {
+        (void)snprintf(why, why_n, "no such group: %s", group);
+        return ERR_NOT_FOUND;
+    }
+    return ERR_OK;
+}
+
 int proc_drop(const char *user, const char *group, char *why, size_t why_n)
 {
     const struct passwd *pw = user == NULL ? NULL : getpwnam(user);
     const struct group *gr = group == NULL ? NULL : getgrnam(group);
     gid_t gid;
 
-    if (user != NULL && pw == NULL) {
-        (void)snprintf(why, why_n, "no such user: %s", user);
-        return ERR_NOT_FOUND;
-    }
-    if (group != NULL && gr == NULL) {
-        (void)snprintf(why, why_n, "no such group: %s", group);
+    if ((user != NULL && pw == NULL) || (group != NULL && gr == NULL)) {
+        (void)proc_check(user, group, why, why_n);
         return ERR_NOT_FOUND;
     }
     if (geteuid() != 0 || (pw == NULL && gr == NULL)) {

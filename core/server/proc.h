@@ -32,6 +32,8 @@ uint64_t proc_nofile(void);
 /* CPUs this process may run on, at least 1. */
 unsigned proc_cpus(void);
 
+/* Do this user and group exist? NULL: nothing to look for. ERR_NOT_FOUND with why. */
+int proc_check(const char *user, const char *group, char *why, size_t why_n);
 /*
  * Switch to a user and group for good. NULL: unchanged. ERR_NOT_FOUND, ERR_SYS with why.
  */

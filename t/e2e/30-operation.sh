@@ -118,7 +118,8 @@ say "ports in use"
 start_nginx_tls one "$UPSTREAM" a
 sed "s/:$PORT\"/:$UPSTREAM\"/" "$CONF" >"$WORK/taken.conf"
 assert_status 1 "$POSTERN" -c "$WORK/taken.conf"
-assert_grep "listeners\[0\].*: cannot listen on 127\.0\.0\.1:$UPSTREAM: Address already in use" "$WORK/out"
+assert_grep "listeners\[0\]: cannot listen on 127\.0\.0\.1:$UPSTREAM: Address already in use" \
+    "$WORK/out"
 
 say "log files"
 cat >"$CONF" <<EOC
@@ -174,6 +175,8 @@ say "privileges"
 sed -i 's/file:log/stderr/' "$CONF"
 printf 'user = "no-such-user-of-ours";\n' | cat - "$CONF" >"$WORK/user.conf"
 assert_status 1 "$POSTERN" -c "$WORK/user.conf"
+assert_grep 'no such user: no-such-user-of-ours' "$WORK/out"
+assert_status 1 "$POSTERN" -t -c "$WORK/user.conf"
 assert_grep 'no such user: no-such-user-of-ours' "$WORK/out"
 if [ "$(id -u)" -eq 0 ]; then
     printf 'user = "nobody";\n' | cat - "$CONF" >"$WORK/user.conf"
