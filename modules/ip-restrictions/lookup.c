@@ -4,8 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FENCE   256u
 #define NO_RULE UINT32_MAX
+
+/* IPv6: of every STRIDE rules the key of one stands in the fence. */
+#define STRIDE 16u
+
+/* About this many keys share an entry of the index, when they are spread evenly. */
+#define PER_ENTRY 4u
 
 static int key_cmp(uint64_t ahi, uint64_t alo, uint64_t bhi, uint64_t blo)
 {
@@ -53,7 +58,12 @@ int rule_set_add(struct rule_set *set, const struct cidr *net, uint16_t source, 
         f->rules = p;
         f->room = room;
     }
-    f->rules[f->n++] = (struct rule){ net->hi, net->lo, line, source, net->prefix, net->family };
+    f->rules[f->n++] = (struct rule){ .hi = net->hi,
+                                      .lo = net->lo,
+                                      .line = line,
+                                      .source = source,
+                                      .prefix = net->prefix,
+                                      .family = net->family };
     return 0;
 }
 
@@ -72,26 +82,93 @@ static void drop_duplicates(struct rule_family *f)
     f->n = kept;
 }
 
-static int index_family(struct rule_family *f)
+/* Each network remembers the next wider one around it. */
+static void nest(struct rule_family *f)
 {
-    f->around = malloc(f->n * sizeof(*f->around));
-    f->n_fence = (f->n + FENCE - 1) / FENCE;
-    f->fence = malloc(f->n_fence * sizeof(*f->fence));
-    if (f->around == NULL || f->fence == NULL) {
-        return -1;
-    }
     for (uint32_t i = 0; i < f->n; i++) {
         uint32_t up = i > 0 ? i - 1 : NO_RULE;
 
         while (up != NO_RULE && !rule_contains(&f->rules[up], f->rules[i].hi, f->rules[i].lo)) {
-            up = f->around[up];
+            up = f->rules[up].around;
         }
-        f->around[i] = up;
-        if (i % FENCE == 0) {
-            f->fence[i / FENCE] = (struct rule_key){ f->rules[i].hi, f->rules[i].lo };
+        f->rules[i].around = up;
+    }
+}
+
+/* The entry for a key: the higher the key the higher the entry, whatever the keys are. */
+static uint32_t entry_of(const struct rule_index *x, uint64_t hi, uint64_t lo)
+{
+    if (key_cmp(hi, lo, x->hi, x->lo) <= 0) {
+        return 0;
+    }
+    hi -= x->hi + (lo < x->lo);
+    lo -= x->lo;
+    if (x->shift >= 64) {
+        lo = hi >> (x->shift - 64);
+        hi = 0;
+    } else if (x->shift > 0) {
+        lo = lo >> x->shift | hi << (64 - x->shift);
+        hi >>= x->shift;
+    }
+    return hi != 0 || lo > x->last ? x->last : (uint32_t)lo;
+}
+
+/* Index the keys of n rules, `apart` from each other; see struct rule_index. */
+static int make_index(struct rule_index *x, const struct rule *rules, uint32_t n, uint32_t apart)
+{
+    const struct rule *low = &rules[(size_t)(n / 16) * apart];
+    const struct rule *high = &rules[(size_t)(n - 1 - n / 16) * apart];
+    uint32_t entry = 0;
+
+    x->hi = low->hi;
+    x->lo = low->lo;
+    x->last = n / PER_ENTRY + 1;
+    while (x->shift < 127 && entry_of(x, high->hi, high->lo) == x->last) {
+        x->shift++;
+    }
+    x->starts = malloc(((size_t)x->last + 2) * sizeof(*x->starts));
+    if (x->starts == NULL) {
+        return -1;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        const struct rule *r = &rules[(size_t)i * apart];
+
+        while (entry <= entry_of(x, r->hi, r->lo)) {
+            x->starts[entry++] = i;
         }
     }
+    while (entry <= x->last + 1) {
+        x->starts[entry++] = n;
+    }
     return 0;
+}
+
+static int index_v4(struct rule_family *f)
+{
+    f->keys = malloc(f->n * sizeof(*f->keys));
+    if (f->keys == NULL) {
+        return -1;
+    }
+    for (uint32_t i = 0; i < f->n; i++) {
+        f->keys[i] = (uint32_t)f->rules[i].lo;
+    }
+    return make_index(&f->index, f->rules, f->n, 1);
+}
+
+static int index_v6(struct rule_family *f)
+{
+    uint32_t n = (f->n + STRIDE - 1) / STRIDE;
+
+    f->fence = malloc(n * sizeof(*f->fence));
+    if (f->fence == NULL) {
+        return -1;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        const struct rule *r = &f->rules[(size_t)i * STRIDE];
+
+        f->fence[i] = (struct rule_key){ r->hi, r->lo };
+    }
+    return make_index(&f->index, f->rules, n, STRIDE);
 }
 
 static int finish_family(struct rule_family *f)
@@ -108,7 +185,8 @@ static int finish_family(struct rule_family *f)
         f->rules = p;
         f->room = f->n;
     }
-    return index_family(f);
+    nest(f);
+    return f->rules[0].family == PST_AF_INET ? index_v4(f) : index_v6(f);
 }
 
 int rule_set_finish(struct rule_set *set)
@@ -116,10 +194,33 @@ int rule_set_finish(struct rule_set *set)
     return finish_family(&set->v4) != 0 || finish_family(&set->v6) != 0 ? -1 : 0;
 }
 
-/* Index of the last rule that begins at or before hi:lo, or NO_RULE. */
-static uint32_t last_before(const struct rule_family *f, uint64_t hi, uint64_t lo)
+/*
+ * The searches answer the index of the last rule that begins at or before the address, or
+ * NO_RULE, which is one before the first. They guess with branches, so that the processor reads
+ * ahead: what they wait for is memory.
+ */
+static uint32_t last_v4(const struct rule_family *f, uint64_t lo)
 {
-    uint32_t from = 0, n = f->n_fence;
+    uint32_t entry = entry_of(&f->index, 0, lo), addr = (uint32_t)lo;
+    uint32_t from = f->index.starts[entry], n = f->index.starts[entry + 1] - from;
+
+    while (n > 0) {
+        uint32_t half = n / 2;
+
+        if (f->keys[from + half] <= addr) {
+            from += half + 1;
+            n -= half + 1;
+        } else {
+            n = half;
+        }
+    }
+    return from - 1;
+}
+
+static uint32_t last_v6(const struct rule_family *f, uint64_t hi, uint64_t lo)
+{
+    uint32_t entry = entry_of(&f->index, hi, lo);
+    uint32_t from = f->index.starts[entry], n = f->index.starts[entry + 1] - from;
 
     while (n > 0) {
         uint32_t half = n / 2;
@@ -135,8 +236,8 @@ static uint32_t last_before(const struct rule_family *f, uint64_t hi, uint64_t l
     if (from == 0) {
         return NO_RULE;
     }
-    from = (from - 1) * FENCE;
-    n = f->n - from < FENCE ? f->n - from : FENCE;
+    from = (from - 1) * STRIDE;
+    n = f->n - from < STRIDE ? f->n - from : STRIDE;
     while (n > 1) {
         uint32_t half = n / 2;
         const struct rule *r = &f->rules[from + half];
@@ -153,14 +254,20 @@ static uint32_t last_before(const struct rule_family *f, uint64_t hi, uint64_t l
 
 const struct rule *rule_set_find(const struct rule_set *set, const struct cidr *addr)
 {
-    const struct rule_family *f = addr->family == PST_AF_INET ? &set->v4 : &set->v6;
-    uint32_t i = last_before(f, addr->hi, addr->lo);
+    bool v4 = addr->family == PST_AF_INET;
+    const struct rule_family *f = v4 ? &set->v4 : &set->v6;
+    uint32_t i = NO_RULE;
 
+    if (f->n > 0) {
+        i = v4 ? last_v4(f, addr->lo) : last_v6(f, addr->hi, addr->lo);
+    }
     while (i != NO_RULE) {
-        if (rule_contains(&f->rules[i], addr->hi, addr->lo)) {
-            return &f->rules[i];
+        const struct rule *r = &f->rules[i];
+
+        if (rule_contains(r, addr->hi, addr->lo)) {
+            return r;
         }
-        i = f->around[i];
+        i = r->around;
     }
     return NULL;
 }
@@ -168,8 +275,9 @@ const struct rule *rule_set_find(const struct rule_set *set, const struct cidr *
 static void free_family(struct rule_family *f)
 {
     free(f->rules);
-    free(f->around);
+    free(f->keys);
     free(f->fence);
+    free(f->index.starts);
 }
 
 void rule_set_free(struct rule_set *set)
