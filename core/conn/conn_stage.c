@@ -55,8 +55,9 @@ static void module_bug(struct conn *c, const struct instance *in, uint32_t stage
     static struct log_limit limit;
 
     if (log_limit_ok(&limit, 10, NULL)) {
-        LOG(PST_LOG_ERROR, "module bug: the connection is denied", LOGF_Z("module", in->module->name),
-            LOGF_Z("stage", stage_name(stage)), LOGF_Z("what", what), LOGF_U64("conn", c->id));
+        LOG(PST_LOG_ERROR, "module bug: the connection is denied",
+            LOGF_Z("module", in->module->name), LOGF_Z("stage", stage_name(stage)),
+            LOGF_Z("what", what), LOGF_U64("conn", c->id));
     }
 }
 
@@ -99,8 +100,8 @@ static void on_hangup(evutil_socket_t fd, short what, void *arg)
 static void suspended(struct conn *c)
 {
     struct conn_setup *s = c->setup;
-    uint64_t ms = c->edge != NULL ? c->edge->conf->timeouts.pending
-                                  : c->listener->conf->timeouts.pending;
+    uint64_t ms =
+        c->edge != NULL ? c->edge->conf->timeouts.pending : c->listener->conf->timeouts.pending;
     int fd = stream_fd(c->client);
 
     s->ticket = s->fresh;
@@ -219,6 +220,7 @@ static int32_t run_hook(struct conn *c, const struct chain_step *st, uint32_t st
                         void *arg)
 {
     struct conn_setup *s = c->setup;
+    bool claimed = s->claimed;
     int32_t v;
 
     c->why = (struct conn_why){ 0 };
@@ -226,6 +228,12 @@ static int32_t run_hook(struct conn *c, const struct chain_step *st, uint32_t st
     s->in_hook = true;
     v = call_hook(c, st, stage, state, arg);
     s->in_hook = false;
+    /* Whoever went on would pass by the handshake of that stream, or lose it to another. */
+    if (s->claimed && !claimed && v != PST_CLAIM && v != PST_ERROR &&
+        !(v == PST_DENY && st->instance->enforce)) {
+        module_bug(c, st->instance, stage, "a stream without PST_CLAIM");
+        v = PST_ERROR;
+    }
     return settle(c, st->instance, stage, v);
 }
 

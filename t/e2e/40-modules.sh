@@ -35,6 +35,8 @@ edges = (
   $(edge forgotten 'mode = "forgotten";')
   $(edge dies 'mode = "never";')
   { name = "tunnel"; modules = ( { module = "live-tunnel"; into = "inner"; } ); },
+  { name = "lost"; domains = [ "lost.test" ]; upstream = "127.0.0.1:$UPSTREAM";
+    modules = ( { module = "live-tunnel"; into = "inner"; forgets = true; } ); },
   { name = "far"; upstream = "127.0.0.1:$UPSTREAM"; },
   { name = "lines"; upstream = "127.0.0.1:$ECHO"; modules = ( { module = "live-filter"; } ); }
 );
@@ -75,6 +77,11 @@ cmp "$WORK/files/big" "$WORK/big" || fail "bytes changed in the tunnel"
 wait_for_log 'listener=inner edge=far sni=a.test client="?192.0.2.7:4242' "$POSTERN_LOG"
 wait_for_log 'listener=public edge=tunnel sni=a.test client="?127.0.0.1' "$POSTERN_LOG"
 assert_grep 'listener=public edge=tunnel .*bytes_out=30[0-9]{5}' "$POSTERN_LOG"
+
+say "a stream supplied without saying so"
+assert_eq "" "$(answer lost.test)" "claimed without PST_CLAIM"
+wait_for_log 'edge=lost .*reason=denied .*code=module-error' "$POSTERN_LOG"
+assert_grep 'module bug.*a stream without PST_CLAIM' "$POSTERN_LOG"
 
 say "filters"
 background echo "$TCP_PEER" --timeout "$DEADLINE" listen "127.0.0.1:$ECHO" accept echo

@@ -104,22 +104,37 @@ static const struct pst_stream_ops ops = {
     .close = end_close,
 };
 
+struct tunnel {
+    const char *into;
+    uint32_t forgets; /* claims, and answers PST_NEXT all the same */
+};
+
 static int32_t init(pst_instance *self, const pst_cfg *cfg, void **inst)
 {
+    struct tunnel *t = calloc(1, sizeof(*t));
     struct pst_str into;
 
     (void)self;
-    if (host->cfg_str(cfg, "into", &into) != PST_OK) {
+    if (t == NULL || host->cfg_str(cfg, "into", &into) != PST_OK ||
+        host->cfg_bool(cfg, "forgets", &t->forgets) != PST_OK) {
+        free(t);
         return PST_ERR_CONFIG;
     }
-    *inst = (void *)(uintptr_t)into.p; /* lives until fini() */
+    t->into = into.p; /* lives until fini() */
+    *inst = t;
     return PST_OK;
+}
+
+static void fini(void *inst)
+{
+    free(inst);
 }
 
 static int32_t on_upstream(struct pst_call *k)
 {
     struct pst_inject attr = { .size = sizeof(attr) };
-    pst_listener *l = host->listener_find(k->worker, k->inst);
+    const struct tunnel *t = k->inst;
+    pst_listener *l = host->listener_find(k->worker, t->into);
     struct end *near = calloc(1, sizeof(*near));
     struct end *far = calloc(1, sizeof(*far));
 
@@ -142,7 +157,7 @@ static int32_t on_upstream(struct pst_call *k)
     if (host->conn_inject(l, &ops, far, &attr, &far->handle) != PST_OK) {
         return PST_ERROR;
     }
-    return PST_CLAIM;
+    return t->forgets ? PST_NEXT : PST_CLAIM;
 }
 
 static int32_t load(const struct pst_host *h)
@@ -154,12 +169,15 @@ static int32_t load(const struct pst_host *h)
 static const struct pst_option options[] = {
     { .name = "into", .type = PST_OPT_STR, .flags = PST_OPT_REQUIRED,
       .help = "the listener that gets the far end" },
+    { .name = "forgets", .type = PST_OPT_BOOL, .def = "false",
+      .help = "a bug: claim, and answer PST_NEXT" },
 };
 
 static const struct pst_hooks hooks = {
     .size = sizeof(hooks),
     .init = init,
     .on_upstream = on_upstream,
+    .fini = fini,
 };
 
 static const struct pst_module module = {
