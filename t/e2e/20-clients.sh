@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Real TLS clients reach real TLS servers by name: each server's own certificate, whole downloads and
-# uploads. Then with HAProxy in front of the daemon and behind it.
+# Real TLS clients reach real TLS servers by name: each server's own certificate, whole downloads
+# and uploads. Then with HAProxy in front of the daemon and behind it.
 
 . "${top_srcdir:-.}/t/e2e/lib.sh"
 
@@ -35,7 +35,8 @@ assert_eq "one a.test /x?y=1" "$(curl_to "$PORT" a.test '/x?y=1')" "answer to cu
 assert_eq "two b.test /" "$(curl_to "$PORT" b.test / --tls-max 1.2)" "answer to curl, TLS 1.2"
 assert_eq "wild x.w.test /" "$(curl_to "$PORT" x.w.test /)" "answer by wildcard"
 # 60 is curl's code for a certificate that it does not accept: the checks above do check.
-assert_status 60 curl --silent --noproxy '*' --resolve "a.test:$PORT:127.0.0.1" "https://a.test:$PORT/"
+assert_status 60 curl --silent --noproxy '*' --resolve "a.test:$PORT:127.0.0.1" \
+    "https://a.test:$PORT/"
 
 # s_client NAME [OPTION...]: one request; what the client says in $WORK/said, the body in $BODY.
 s_client()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The cases of 21-bulk.sh: arguments are the daemon's port, the upstream's port, its pid, its log."""
+"""The cases of 21-bulk.sh: arguments are the daemon's port, the upstream's, the daemon's pid
+and log, then a second pair of ports, whose upstream has a small receive buffer."""
 import hashlib
 import os
 import random

@@ -36,7 +36,8 @@ workers = 1;
 module_dir = "$MODULE_DIR";
 listeners = (
   { name = "public"; address = "127.0.0.1:$PORT"; not_tls = "b";
-    modules = ( { module = "ip-restrictions"; deny = [ "192.0.2.0/24" ]; default = "allow"; } ); } );
+    modules = (
+      { module = "ip-restrictions"; deny = [ "192.0.2.0/24" ]; default = "allow"; } ); } );
 edges = (
   { name = "a"; domains = [ "a.test", "*.a.test" ]; upstream = "127.0.0.1:$UPSTREAM";
     modules = (
@@ -48,7 +49,7 @@ edges = (
 EOC
 assert_status 0 "$POSTERN" -t -v -c "$CONF"
 cat >"$WORK/expected" <<EOC
-postern: warning: $CONF:5: listeners[0].modules[0].deny: only IPv4 networks are denied: IPv6 clients are never denied
+postern: warning: $CONF:6: listeners[0].modules[0].deny: only IPv4 networks are denied: IPv6 clients are never denied
 listener public
   on_client_hello    ip-restrictions
 edge a
