@@ -27,6 +27,33 @@ static void unmap(struct pst_addr *a)
     a->scope = 0;
 }
 
+int addr_from_module(struct pst_addr *a, const struct pst_addr *from)
+{
+    struct pst_addr got = { .family = from->family, .port = from->port };
+
+    switch (from->family) {
+    case PST_AF_INET:
+        memcpy(got.ip, from->ip, 4);
+        break;
+    case PST_AF_INET6:
+        got.scope = from->scope;
+        memcpy(got.ip, from->ip, 16);
+        if (is_mapped(&got)) {
+            unmap(&got);
+        }
+        break;
+    case PST_AF_NONE:
+    case PST_AF_UNIX:
+        got.port = 0;
+        break;
+    default:
+        memset(a, 0, sizeof(*a));
+        return ERR_INVALID;
+    }
+    *a = got;
+    return ERR_OK;
+}
+
 void addr_from_sockaddr(struct pst_addr *a, const struct sockaddr *sa, socklen_t n)
 {
     memset(a, 0, sizeof(*a));

@@ -15,6 +15,11 @@
 
 /* From a socket address. IPv4-mapped IPv6 becomes IPv4. Unknown families: PST_AF_NONE. */
 void addr_from_sockaddr(struct pst_addr *a, const struct sockaddr *sa, socklen_t n);
+/*
+ * From a module, as pst_types.h promises addresses to others: IPv4-mapped IPv6 becomes IPv4, unused
+ * members are zero. ERR_INVALID for an unknown family; *a is PST_AF_NONE then. a may be from.
+ */
+int addr_from_module(struct pst_addr *a, const struct pst_addr *from);
 /* To a socket address; answers its length, 0 for families that have none (UNIX, NONE). */
 socklen_t addr_to_sockaddr(const struct pst_addr *a, struct sockaddr_storage *ss);
 /* "192.0.2.1", "2001:db8::1", "unix", "-". Writes at most ADDR_TEXT_MAX bytes; answers out. */

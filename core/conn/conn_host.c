@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/addr.h"
 #include "core/base/err.h"
 #include "core/base/loop.h"
 #include "core/conn/conn_priv.h"
@@ -80,11 +81,15 @@ static void host_deny(pst_conn *conn, const char *code, size_t code_n, const cha
 static int32_t host_set_client_addr(pst_conn *conn, const struct pst_addr *addr)
 {
     struct conn *c = conn_of(conn);
+    struct pst_addr known;
 
     if (!in_stage(c, PST_STAGE_ACCEPT) && !in_stage(c, PST_STAGE_PREFACE)) {
         return PST_ERR_STATE;
     }
-    c->client_addr = *addr;
+    if (addr_from_module(&known, addr) != ERR_OK) {
+        return PST_ERR_INVALID;
+    }
+    c->client_addr = known;
     conn_vars_client_changed(c);
     return PST_OK;
 }
@@ -230,6 +235,7 @@ static int32_t host_conn_inject(pst_listener *listener, const struct pst_stream_
                                 const struct pst_inject *attr, pst_stream **handle)
 {
     struct conn_worker *w = conn_worker_here();
+    struct pst_addr peer, local;
     struct stream *s;
 
     if (w == NULL) {
@@ -242,9 +248,11 @@ static int32_t host_conn_inject(pst_listener *listener, const struct pst_stream_
         return PST_ERR_NOMEM;
     }
     *handle = (pst_stream *)s;
-    return conn_start(w, (struct listener *)listener, s, &attr->peer, &attr->local) == ERR_OK
-               ? PST_OK
-               : PST_ERR_NOMEM;
+    /* What is no address counts as unknown. */
+    (void)addr_from_module(&peer, &attr->peer);
+    (void)addr_from_module(&local, &attr->local);
+    return conn_start(w, (struct listener *)listener, s, &peer, &local) == ERR_OK ? PST_OK
+                                                                                  : PST_ERR_NOMEM;
 }
 
 static pst_filter *host_filter_attach(pst_conn *conn, uint32_t dir,

@@ -176,6 +176,25 @@ START_TEST(test_equal)
 }
 END_TEST
 
+START_TEST(test_from_module)
+{
+    struct pst_addr a = { .family = PST_AF_INET6, .port = 5, .reserved = 9, .scope = 7 }, b;
+
+    memcpy(a.ip, "\0\0\0\0\0\0\0\0\0\0\xff\xff\300\0\2\1", 16);
+    ck_assert_int_eq(addr_from_module(&b, &a), ERR_OK);
+    ck_assert_int_eq(addr_parse("192.0.2.1:5", &a), ERR_OK);
+    ck_assert_mem_eq(&a, &b, sizeof(a));
+    /* Bytes behind an IPv4 address are nobody's. */
+    b.ip[7] = 1;
+    b.scope = 3;
+    ck_assert_int_eq(addr_from_module(&b, &b), ERR_OK);
+    ck_assert_mem_eq(&a, &b, sizeof(a));
+    b.family = 10;
+    ck_assert_int_eq(addr_from_module(&b, &b), ERR_INVALID);
+    ck_assert_int_eq(b.family, PST_AF_NONE);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("addr");
@@ -186,6 +205,7 @@ int main(void)
     tcase_add_loop_test(tc, test_net, 0, COUNT(nets));
     tcase_add_test(tc, test_sockaddr);
     tcase_add_test(tc, test_equal);
+    tcase_add_test(tc, test_from_module);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);
