@@ -26,7 +26,7 @@ struct conf_timeouts {
     uint64_t connect;    /* one upstream target (5s)                             */
     uint64_t idle;       /* (5m)  */
     uint64_t half_close; /* (60s) */
-    uint64_t drain;      /* after TERM or a removed listener (30s); global only  */
+    uint64_t drain;      /* after TERM (30s); global only  */
     uint64_t pending;    /* one suspended hook (10s)                             */
 };
 
@@ -95,7 +95,7 @@ struct conf_upstream {
     enum conf_balance balance;
     uint32_t max_fails;    /* failures within fail_timeout that take a target out; 0: never (3) */
     uint64_t fail_timeout; /* ms (10s) */
-    uint32_t tries;        /* targets tried per connection; 0: all (0) */
+    uint32_t tries;        /* attempts per connection; 0: all (0) */
 };
 
 struct conf_edge {

@@ -3,8 +3,8 @@
  * Configuration of a module: the options it declares and the reader it gets.
  *
  * A module declares every key it knows. The host then reports unknown keys, wrong types and
- * values out of range with file, line and path before the module sees anything, fills in
- * defaults, and prints the option table of the manual page.
+ * values out of range with file, line and path before the module sees anything, and fills in
+ * defaults.
  */
 #ifndef PST_CONFIG_H
 #define PST_CONFIG_H
