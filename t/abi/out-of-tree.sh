@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# As an author of a module: install Postern somewhere, build the example with pkg-config alone, and
-# have the daemon load it.
+# As an author of a module: install Postern somewhere, build the example with pkg-config alone, test
+# it with the installed fake host, and have the daemon load it.
 set -eu
 [ -n "${MAKE:-}" ] && [ -f "$top_builddir/Makefile" ] || {
     echo "out-of-tree: runs from make check only"
@@ -32,15 +32,18 @@ pc=$(find "$tmp/root" -name postern-module.pc)
 }
 export PKG_CONFIG_LIBDIR="${pc%/*}" PKG_CONFIG_SYSROOT_DIR="$tmp/root"
 mkdir "$tmp/src"
-cp "$top_srcdir/modules/example-hello/module.c" "$top_srcdir/modules/example-hello/Makefile" \
-    "$tmp/src"
+for f in module.c check.c Makefile; do
+    cp "$top_srcdir/modules/example-hello/$f" "$tmp/src"
+done
 # pkg-config puts the sysroot before variables, too, in some versions.
 moduledir=$(pkg-config --variable=moduledir postern-module)
 root=$tmp/root
 case $moduledir in
 "$tmp"/*) root= ;;
 esac
-$MAKE -C "$tmp/src" CC="$CC" CFLAGS='-O2 -Wall -Wextra -Werror' install DESTDIR="$root"
+harnessdir=$root$(pkg-config --variable=harnessdir postern-module)
+$MAKE -C "$tmp/src" CC="$CC" CFLAGS='-O2 -Wall -Wextra -Werror' HARNESS_DIR="$harnessdir" \
+    check install DESTDIR="$root"
 so=$root$moduledir/example-hello.so
 [ "$(nm -D --defined-only "$so" | awk '{ print $NF }')" = postern_module_v1 ]
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: MIT */
 /* The configuration reader over libconfig. A pst_cfg is a config_setting_t here. */
 #include "fake_priv.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: MIT */
 /* Connections: running hooks, verdicts, tickets. */
 #include "fake_priv.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: MIT */
 /* An entry checked against the options its module declares. */
 #include "fake_priv.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: MIT */
 /* The host itself: the transcript, log, metrics, clocks and memory. */
 #include "fake_priv.h"
 

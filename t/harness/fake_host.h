@@ -1,7 +1,8 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: MIT */
 /*
  * A host table for tests of modules, without a proxy, a network or a clock. It needs libconfig
- * and the public headers, nothing else of Postern, so it can be copied into another project.
+ * and the public headers, nothing else of Postern; postern-module(7) shows how a module outside
+ * of Postern is tested with it.
  *
  *     struct fake_host *h = fake_host_new();
  *     struct fake_module *m = fake_module_load(h, "./my-module.so");

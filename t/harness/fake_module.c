@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: MIT */
 /* Loading of modules, instances, and the services of their chains. */
 #include "fake_priv.h"
 

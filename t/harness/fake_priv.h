@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: MIT */
 /* Inside of the fake host: the structs behind the opaque handles. */
 #ifndef POSTERN_T_HARNESS_FAKE_PRIV_H
 #define POSTERN_T_HARNESS_FAKE_PRIV_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: MIT */
 /* Timers, watches and jobs, all fired by hand. */
 #include "fake_priv.h"
 

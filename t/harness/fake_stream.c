@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: MIT */
 /* Streams, claims, injection, prepend and byte filters. */
 #include "fake_priv.h"
 

@@ -1,5 +1,5 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "t/harness/mem_stream.h"
+/* SPDX-License-Identifier: MIT */
+#include "mem_stream.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: MIT */
 /*
  * A stream in memory with a far end in the test's hand: scripted short reads, short writes and
  * PST_WANT_* in any order. Needs nothing but the public headers, so that authors of modules can
@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "plugin-api/pst_stream.h"
+#include <postern_module.h>
 
 /* The calls that can be scripted. */
 enum mem_call { MEM_HANDSHAKE, MEM_READ, MEM_WRITE, MEM_FLUSH, MEM_SHUTDOWN, MEM_CALLS };
