@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <arpa/inet.h>
 #include <check.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -7,99 +6,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <event2/dns.h>
-#include <event2/dns_struct.h>
 #include <event2/event.h>
 
 #include "core/base/addr.h"
-#include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/base/loop.h"
 #include "core/config/conf.h"
 #include "core/upstream/hosts.h"
 #include "core/upstream/resolve.h"
+#include "t/unit/dns_server.h"
 
-#define MS       UINT64_C(1000000)
 #define DEADLINE (10000 * MS)
 
-/* What a scripted server says to one kind of question. */
-struct script {
-    enum { ANSWER, NXDOMAIN, SERVFAIL, SILENCE } kind; /* ANSWER of no addresses: no data */
-    const char *ips[32];
-    int ttl;
-    unsigned asked;
-    uint64_t at[64]; /* when it was asked, ns */
-};
-
-struct server {
-    struct script a, aaaa;
-    struct evdns_server_port *port;
-    char address[32];
-};
-
-/* Everything runs on one loop, the server too. */
+/* Everything runs on one loop, the servers too. */
 static struct loop *loop;
-static struct server server, server2;
+static struct dns_server server, server2;
 static struct resolver *resolver;
 static const char *servers[1];
 static struct conf_resolver conf;
-
-static void reply(struct evdns_server_request *req, const char *name, bool v6,
-                  const struct script *s)
-{
-    for (size_t i = 0; s->ips[i]; i++) {
-        uint8_t ip[16];
-
-        ck_assert_int_eq(inet_pton(v6 ? AF_INET6 : AF_INET, s->ips[i], ip), 1);
-        if (v6) {
-            evdns_server_request_add_aaaa_reply(req, name, 1, ip, s->ttl);
-        } else {
-            evdns_server_request_add_a_reply(req, name, 1, ip, s->ttl);
-        }
-    }
-}
-
-static void on_question(struct evdns_server_request *req, void *arg)
-{
-    static const int rcodes[] = { [ANSWER] = 0, [NXDOMAIN] = 3, [SERVFAIL] = 2 };
-    const struct evdns_server_question *q = req->questions[0];
-    bool v6 = q->type == EVDNS_TYPE_AAAA;
-    struct server *sv = arg;
-    struct script *s = v6 ? &sv->aaaa : &sv->a;
-
-    ck_assert_int_eq(req->nquestions, 1);
-    if (s->asked < 64) {
-        s->at[s->asked] = clock_ns();
-    }
-    s->asked++;
-    if (s->kind == SILENCE) {
-        evdns_server_request_drop(req);
-        return;
-    }
-    if (s->kind == ANSWER) {
-        reply(req, q->name, v6, s);
-    }
-    evdns_server_request_respond(req, rcodes[s->kind]);
-}
-
-static void server_start(struct server *sv)
-{
-    struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t n = sizeof(sin);
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    *sv = (struct server){ 0 };
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&sin, n), 0);
-    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sin, &n), 0);
-    snprintf(sv->address, sizeof(sv->address), "127.0.0.1:%u", ntohs(sin.sin_port));
-    sv->port = evdns_add_server_port_with_base(loop_base(loop), fd, 0, on_question, sv);
-    ck_assert_ptr_nonnull(sv->port);
-}
 
 static void setup(void)
 {
@@ -107,8 +35,8 @@ static void setup(void)
     log_set_level(PST_LOG_ERROR);
     loop = loop_new();
     ck_assert_ptr_nonnull(loop);
-    server_start(&server);
-    server_start(&server2);
+    dns_server_start(&server, loop);
+    dns_server_start(&server2, loop);
     servers[0] = server.address;
     conf = (struct conf_resolver){
         .servers = servers, .n_servers = 1, .min_ttl = 50, .max_ttl = 400, .timeout = 40
@@ -187,7 +115,7 @@ static void expect_ips(struct resolve_name *name, const char *ips)
 
 /* Condition: a question was asked so many times. */
 struct times {
-    const struct script *script;
+    const struct dns_script *script;
     unsigned n;
 };
 
@@ -198,7 +126,7 @@ static bool was_asked(void *arg)
     return t->script->asked >= t->n;
 }
 
-static void expect_asked(const struct script *s, unsigned n)
+static void expect_asked(const struct dns_script *s, unsigned n)
 {
     struct times t = { s, n };
 
@@ -209,8 +137,8 @@ START_TEST(both_families)
 {
     struct resolve_name *n;
 
-    server.a = (struct script){ .ips = { "192.0.2.1", "192.0.2.2" }, .ttl = 60 };
-    server.aaaa = (struct script){ .ips = { "2001:db8::1" }, .ttl = 60 };
+    server.a = (struct dns_script){ .ips = { "192.0.2.1", "192.0.2.2" }, .ttl = 60 };
+    server.aaaa = (struct dns_script){ .ips = { "2001:db8::1" }, .ttl = 60 };
     n = resolve_get(resolver, "both.test");
     ck_assert_ptr_nonnull(n);
     expect_ips(n, "2001:db8::1 192.0.2.1 192.0.2.2");
@@ -227,7 +155,7 @@ START_TEST(names_are_shared)
     ck_assert_ptr_ne(other, n);
     resolve_put(other);
     resolve_put(n);
-    server.a = (struct script){ .ips = { "192.0.2.1" } };
+    server.a = (struct dns_script){ .ips = { "192.0.2.1" } };
     expect_ips(n, "192.0.2.1");
     resolve_put(n);
 }
@@ -237,7 +165,7 @@ START_TEST(asks_again_no_sooner_than_the_floor)
 {
     struct resolve_name *n;
 
-    server.a = (struct script){ .ips = { "192.0.2.1" }, .ttl = 0 };
+    server.a = (struct dns_script){ .ips = { "192.0.2.1" }, .ttl = 0 };
     n = resolve_get(resolver, "a.test");
     expect_asked(&server.a, 5);
     for (int i = 1; i < 5; i++) {
@@ -251,7 +179,7 @@ START_TEST(asks_again_no_later_than_the_ceiling)
 {
     struct resolve_name *n;
 
-    server.a = (struct script){ .ips = { "192.0.2.1" }, .ttl = 86400 };
+    server.a = (struct dns_script){ .ips = { "192.0.2.1" }, .ttl = 86400 };
     n = resolve_get(resolver, "a.test");
     expect_asked(&server.a, 2);
     ck_assert_uint_ge(server.a.at[1] - server.a.at[0], 390 * MS);
@@ -266,8 +194,8 @@ START_TEST(asks_again_after_the_ttl)
     conf.max_ttl = 60000;
     ck_assert_int_eq(resolver_configure(resolver, &conf), ERR_OK);
     /* The shorter of the two families' counts. */
-    server.a = (struct script){ .ips = { "192.0.2.1" }, .ttl = 1 };
-    server.aaaa = (struct script){ .ips = { "2001:db8::1" }, .ttl = 50 };
+    server.a = (struct dns_script){ .ips = { "192.0.2.1" }, .ttl = 1 };
+    server.aaaa = (struct dns_script){ .ips = { "2001:db8::1" }, .ttl = 50 };
     n = resolve_get(resolver, "a.test");
     expect_asked(&server.a, 1);
     server.a.ips[0] = "192.0.2.9";
@@ -282,19 +210,19 @@ START_TEST(old_answers_are_kept)
     static const int kinds[] = { NXDOMAIN, SERVFAIL, SILENCE, ANSWER };
     struct resolve_name *n;
 
-    server.a = (struct script){ .ips = { "192.0.2.1" } };
-    server.aaaa = (struct script){ .ips = { "2001:db8::1" } };
+    server.a = (struct dns_script){ .ips = { "192.0.2.1" } };
+    server.aaaa = (struct dns_script){ .ips = { "2001:db8::1" } };
     n = resolve_get(resolver, "a.test");
     expect_ips(n, "2001:db8::1 192.0.2.1");
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         /* An ANSWER without addresses stands for no data. */
-        server.a = (struct script){ .kind = kinds[i] };
-        server.aaaa = (struct script){ .kind = kinds[i] };
+        server.a = (struct dns_script){ .kind = kinds[i] };
+        server.aaaa = (struct dns_script){ .kind = kinds[i] };
         expect_asked(&server.a, 3);
         expect_asked(&server.aaaa, 3);
         expect_ips(n, "2001:db8::1 192.0.2.1");
     }
-    server.a = (struct script){ .ips = { "192.0.2.2" } };
+    server.a = (struct dns_script){ .ips = { "192.0.2.2" } };
     expect_ips(n, "192.0.2.2");
     resolve_put(n);
 }
@@ -315,7 +243,7 @@ START_TEST(failures_back_off)
     }
     ck_assert_uint_eq(resolve_addrs(n, (struct pst_addr[RESOLVE_ADDRS_MAX]){ 0 }), 0);
     /* The first answer ends it. */
-    server.a = (struct script){ .ips = { "192.0.2.1" } };
+    server.a = (struct dns_script){ .ips = { "192.0.2.1" } };
     expect_ips(n, "192.0.2.1");
     resolve_put(n);
 }
@@ -325,15 +253,15 @@ START_TEST(one_family_may_go_or_fail)
 {
     struct resolve_name *n;
 
-    server.a = (struct script){ .ips = { "192.0.2.1" } };
-    server.aaaa = (struct script){ .ips = { "2001:db8::1" } };
+    server.a = (struct dns_script){ .ips = { "192.0.2.1" } };
+    server.aaaa = (struct dns_script){ .ips = { "2001:db8::1" } };
     n = resolve_get(resolver, "a.test");
     expect_ips(n, "2001:db8::1 192.0.2.1");
-    server.aaaa = (struct script){ .kind = SERVFAIL };
-    server.a = (struct script){ .ips = { "192.0.2.2" } };
+    server.aaaa = (struct dns_script){ .kind = SERVFAIL };
+    server.a = (struct dns_script){ .ips = { "192.0.2.2" } };
     expect_asked(&server.a, 3);
     expect_ips(n, "2001:db8::1 192.0.2.2");
-    server.aaaa = (struct script){ .kind = ANSWER };
+    server.aaaa = (struct dns_script){ .kind = ANSWER };
     expect_ips(n, "192.0.2.2");
     resolve_put(n);
 }
@@ -369,7 +297,7 @@ START_TEST(servers_change_with_questions_under_way)
     struct resolve_name *n;
 
     server.a.kind = server.aaaa.kind = SILENCE;
-    server2.a = (struct script){ .ips = { "192.0.2.2" } };
+    server2.a = (struct dns_script){ .ips = { "192.0.2.2" } };
     conf.timeout = 60000;
     ck_assert_int_eq(resolver_configure(resolver, &conf), ERR_OK);
     n = resolve_get(resolver, "a.test");
@@ -385,7 +313,7 @@ START_TEST(names_go_with_questions_under_way)
 {
     struct resolve_name *n = resolve_get(resolver, "a.test");
 
-    server.a = (struct script){ .ips = { "192.0.2.1" } };
+    server.a = (struct dns_script){ .ips = { "192.0.2.1" } };
     resolve_put(n);
     expect_asked(&server.a, 1);
     expect_asked(&server.aaaa, 1);
@@ -419,24 +347,16 @@ END_TEST
 
 START_TEST(refused_servers_are_asked_again)
 {
-    struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t len = sizeof(sin);
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    struct server late = { .a = { .ips = { "192.0.2.7" } } };
+    struct dns_server late = { .a = { .ips = { "192.0.2.7" } } };
     struct resolve_name *n;
 
     /* A port that nobody listens on yet. */
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&sin, len), 0);
-    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
-    close(fd);
-    snprintf(late.address, sizeof(late.address), "127.0.0.1:%u", ntohs(sin.sin_port));
+    close(dns_server_bind(&late));
     servers[0] = late.address;
     ck_assert_int_eq(resolver_configure(resolver, &conf), ERR_OK);
     n = resolve_get(resolver, "a.test");
     event_base_loop(loop_base(loop), EVLOOP_ONCE);
-    fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&sin, len), 0);
-    late.port = evdns_add_server_port_with_base(loop_base(loop), fd, 0, on_question, &late);
+    dns_server_listen(&late, loop, dns_server_bind(&late));
     expect_ips(n, "192.0.2.7");
     resolve_put(n);
     evdns_close_server_port(late.port);
@@ -452,7 +372,7 @@ START_TEST(no_servers_at_all)
     ck_assert_int_eq(resolver_configure(resolver, &conf), ERR_OK);
     n = resolve_get(resolver, "a.test");
     ck_assert_ptr_nonnull(n);
-    server.a = (struct script){ .ips = { "192.0.2.1" } };
+    server.a = (struct dns_script){ .ips = { "192.0.2.1" } };
     servers[0] = server.address;
     ck_assert_int_eq(resolver_configure(resolver, &conf), ERR_OK);
     expect_ips(n, "192.0.2.1");
@@ -487,7 +407,7 @@ START_TEST(workers_read_meanwhile)
     struct reader reader = { 0 };
     pthread_t thread;
 
-    server.a = (struct script){ .ips = { "192.0.2.1" } };
+    server.a = (struct dns_script){ .ips = { "192.0.2.1" } };
     reader.name = resolve_get(resolver, "a.test");
     ck_assert_int_eq(pthread_create(&thread, NULL, read_on, &reader), 0);
     for (int i = 0; i < 3; i++) {
@@ -498,53 +418,6 @@ START_TEST(workers_read_meanwhile)
     pthread_join(thread, NULL);
     ck_assert_uint_eq(reader.bad, 0);
     resolve_put(reader.name);
-}
-END_TEST
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *f = fopen(path, "w");
-
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_ge(fputs(text, f), 0);
-    ck_assert_int_eq(fclose(f), 0);
-}
-
-START_TEST(hosts_file)
-{
-    char path[] = "/tmp/check_resolve.XXXXXX", ip[ADDR_TEXT_MAX];
-    int fd = mkstemp(path);
-    struct pst_addr addrs[2];
-    struct hosts *h;
-
-    ck_assert_int_ge(fd, 0);
-    close(fd);
-    write_file(path, "# comment\n"
-                     "192.0.2.1\tOne.test one # alias\n"
-                     "nonsense   two.test\n"
-                     "192.0.2.3 un/usable three.test.\r\n"
-                     "\n"
-                     "2001:db8::1 one\n"
-                     "192.0.2.9 one\n"
-                     "192.0.2.4 last");
-    h = hosts_new(path);
-    ck_assert_ptr_nonnull(h);
-    ck_assert_uint_eq(hosts_find(h, "one.test", addrs, 2), 1);
-    ck_assert_str_eq(addr_ip_text(&addrs[0], ip), "192.0.2.1");
-    ck_assert_uint_eq(hosts_find(h, "one", addrs, 2), 2);
-    ck_assert_str_eq(addr_ip_text(&addrs[0], ip), "192.0.2.1");
-    ck_assert_str_eq(addr_ip_text(&addrs[1], ip), "2001:db8::1");
-    ck_assert_uint_eq(hosts_find(h, "two.test", addrs, 2), 0);
-    ck_assert_uint_eq(hosts_find(h, "alias", addrs, 2), 0);
-    ck_assert_uint_eq(hosts_find(h, "three.test", addrs, 2), 1);
-    ck_assert_uint_eq(hosts_find(h, "last", addrs, 2), 1);
-    write_file(path, "192.0.2.77 one\n");
-    ck_assert_uint_eq(hosts_find(h, "one", addrs, 2), 1);
-    ck_assert_str_eq(addr_ip_text(&addrs[0], ip), "192.0.2.77");
-    ck_assert_uint_eq(hosts_find(h, "last", addrs, 2), 0);
-    unlink(path);
-    ck_assert_uint_eq(hosts_find(h, "one", addrs, 2), 0);
-    hosts_free(h);
 }
 END_TEST
 
@@ -588,7 +461,6 @@ int main(void)
     tcase_add_test(tc, refused_servers_are_asked_again);
     tcase_add_test(tc, no_servers_at_all);
     tcase_add_test(tc, workers_read_meanwhile);
-    tcase_add_test(tc, hosts_file);
     tcase_add_test(tc, hosts_file_goes_first);
     tcase_set_timeout(tc, 60);
     suite_add_tcase(s, tc);
