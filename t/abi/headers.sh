@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Every public header alone, as C99 and as C++11, for 64 and 32 bit, without a warning; and nothing
 # is included but <stdint.h>, <stddef.h> and each other.
+# shellcheck disable=SC2086,SC2035 # compilers and flags are several words; no name begins with "-"
 set -eu
 cd "$top_srcdir/plugin-api"
 rc=0
