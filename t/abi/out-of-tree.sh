@@ -3,6 +3,7 @@
 # As an author of a module: install Postern somewhere, build the example with pkg-config alone, test
 # it with the installed fake host, and have the daemon load it.
 set -eu
+# shellcheck disable=SC2015 # both must hold, or this test is skipped
 [ -n "${MAKE:-}" ] && [ -f "$top_builddir/Makefile" ] || {
     echo "out-of-tree: runs from make check only"
     exit 77
