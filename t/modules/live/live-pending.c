@@ -22,6 +22,7 @@ struct config {
 
 /* Lives past the connection: freed when both the wait and the timer are over. */
 struct wait {
+    struct wait *next, **at; /* in the list of the worker, while it has a timer */
     const struct config *cfg;
     pst_ticket *ticket;
     pst_timer *timer;
@@ -31,6 +32,27 @@ struct wait {
 static void say(const char *text)
 {
     host->log(NULL, NULL, PST_LOG_NOTICE, text, strlen(text));
+}
+
+static void list_add(struct wait **list, struct wait *w)
+{
+    w->next = *list;
+    w->at = list;
+    if (w->next != NULL) {
+        w->next->at = &w->next;
+    }
+    *list = w;
+}
+
+static void wait_free(struct wait *w)
+{
+    if (w->at != NULL) {
+        *w->at = w->next;
+        if (w->next != NULL) {
+            w->next->at = w->at;
+        }
+    }
+    free(w);
 }
 
 static int32_t init(pst_instance *self, const pst_cfg *cfg, void **inst)
@@ -57,6 +79,27 @@ static void fini(void *inst)
     free(inst);
 }
 
+static int32_t worker_init(void *inst, pst_worker *worker, void **state)
+{
+    (void)inst;
+    (void)worker;
+    *state = calloc(1, sizeof(struct wait *));
+    return *state == NULL ? PST_ERR_NOMEM : PST_OK;
+}
+
+/* Timers end with the worker's state, so waits of dead connections that they would have ended too. */
+static void worker_fini(void *inst, void *state)
+{
+    struct wait **list = state;
+
+    (void)inst;
+    while (*list != NULL) {
+        host->ticket_free((*list)->ticket);
+        wait_free(*list);
+    }
+    free(list);
+}
+
 static void on_cancel(void *arg)
 {
     struct wait *w = arg;
@@ -68,7 +111,7 @@ static void on_cancel(void *arg)
         if (w->timer != NULL) {
             host->timer_free(w->timer);
         }
-        free(w);
+        wait_free(w);
     }
 }
 
@@ -82,7 +125,7 @@ static void on_timer(void *arg)
     }
     host->resume(w->ticket, deny ? PST_DENY : PST_NEXT);
     host->timer_free(w->timer);
-    free(w);
+    wait_free(w);
 }
 
 static void job(void *arg)
@@ -118,10 +161,11 @@ static int32_t on_admit(struct pst_call *k)
     }
     if (strcmp(cfg->mode, "any") == 0) {
         return host->offload(PST_OF_WORKER(k->worker), job, job_done, w) == PST_OK ? PST_PENDING
-                                                                                  : PST_ERROR;
+                                                                                   : PST_ERROR;
     }
     if (strcmp(cfg->mode, "never") != 0) {
         w->timer = host->timer_new(PST_OF_WORKER(k->worker), on_timer, w);
+        list_add(k->worker_state, w);
         (void)host->timer_start(w->timer, cfg->delay);
     }
     return PST_PENDING;
@@ -134,7 +178,10 @@ static int32_t load(const struct pst_host *h)
 }
 
 static const struct pst_option options[] = {
-    { .name = "mode", .type = PST_OPT_STR, .flags = PST_OPT_REQUIRED, .help = "how the wait ends",
+    { .name = "mode",
+      .type = PST_OPT_STR,
+      .flags = PST_OPT_REQUIRED,
+      .help = "how the wait ends",
       .choices = "resume|any|deny|never|late|forgotten" },
     { .name = "delay", .type = PST_OPT_DURATION, .def = "50ms", .help = "of the timer" },
 };
@@ -142,6 +189,8 @@ static const struct pst_option options[] = {
 static const struct pst_hooks hooks = {
     .size = sizeof(hooks),
     .init = init,
+    .worker_init = worker_init,
+    .worker_fini = worker_fini,
     .on_admit = on_admit,
     .fini = fini,
 };
