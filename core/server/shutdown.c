@@ -32,6 +32,7 @@ static void on_quiesced(void *arg)
 static void cut(struct server *s, uint32_t reason)
 {
     s->state = SERVER_ENDING;
+    (void)evtimer_del(&s->drain_timer);
     for (unsigned i = 0; i < s->n_workers; i++) {
         worker_kill(s->workers[i], reason);
     }
