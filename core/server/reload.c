@@ -189,6 +189,9 @@ static void on_switched(struct worker_job *j)
     lsock_tune(&c->bindings);
     lsock_sweep(&s->socks, &c->bindings);
     s->next = NULL;
+    if (s->state >= SERVER_DRAINING) {
+        return; /* asked to stop meanwhile: the end has been announced and goes its way */
+    }
     if (s->state == SERVER_STARTING) {
         s->state = SERVER_RUNNING;
     } else {
@@ -218,14 +221,15 @@ static void discard_done(struct worker_job *j)
         return;
     }
     lsock_sweep(&s->socks, s->serving == NULL ? NULL : &s->serving->bindings);
-    LOG(PST_LOG_ERROR, "reload refused: a module failed on a worker; the old configuration serves on",
-        LOGF_U64("generation", s->serving == NULL ? 0 : s->serving->gen->id));
-    notify("READY=1");
     if (s->serving == NULL) {
+        LOG(PST_LOG_ERROR, "cannot start: a module failed on a worker");
         s->exit_code = EXIT_FAILED;
         server_drain(s);
         return;
     }
+    LOG(PST_LOG_ERROR, "reload refused: a module failed on a worker; the old configuration serves on",
+        LOGF_U64("generation", s->serving->gen->id));
+    notify("READY=1\nSTATUS=reload refused: see the log");
     reload_over(s);
 }
 

@@ -161,4 +161,21 @@ def not_for_us():
     sock.close()
 
 
-sys.exit(run(notifications, inherited, not_for_us))
+def never_ready():
+    """a start that fails on a worker is never announced"""
+    configure()
+    with open(CONF, encoding="ascii") as f:
+        text = f.read()
+    module = 'modules = ( { module = "live-fussy"; tag = "t"; fail = "worker_init"; } ); upstream'
+    with open(CONF, "w", encoding="ascii") as f:
+        f.write(text.replace("upstream", module))
+    m = Manager(os.path.join(FOLDER, "notify5"))
+    same("notification", ["STOPPING=1"], m.hear())
+    _, status = os.waitpid(m.pid, 0)
+    m.sock.close()
+    same("exit status", 1, os.waitstatus_to_exitcode(status))
+    if "cannot start" not in m.log():
+        raise AssertionError("nothing about it in the log")
+
+
+sys.exit(run(notifications, inherited, not_for_us, never_ready))
