@@ -202,6 +202,8 @@ static bool start(struct server *s, struct conf *conf, struct conf_errors *error
 
 static void stop(struct server *s)
 {
+    /* Jobs begun by a start that failed, or by -t, must not outlive the loops. */
+    offload_stop();
     while (s->retiring != NULL) {
         struct candidate *c = s->retiring;
 
