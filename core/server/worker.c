@@ -119,15 +119,23 @@ static bool accept_failed(struct worker *w, int err)
     switch (err) {
     case EAGAIN:
         return false;
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM:
-        accept_pause(w, strerrorname_np(err));
-        return false;
-    default:
+    case EINTR:
+    case ECONNABORTED:
+    case EPERM:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+    case EOPNOTSUPP:
         /* Errors of the connection that was to be accepted (accept(2), "Error handling"). */
         return true;
+    default:
+        /* We lack something, or the socket is dead: an inherited one that its owner shut down. */
+        accept_pause(w, strerrorname_np(err));
+        return false;
     }
 }
 
