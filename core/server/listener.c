@@ -244,7 +244,8 @@ static int plan_address(struct lsock **list, struct listener *l, const struct co
     char key[512];
     struct lsock *s;
 
-    (void)snprintf(key, sizeof(key), "%s%s", a->text, l->conf->dual_stack ? "" : " v6only");
+    bool v6only = a->kind == CONF_ADDR_IP && a->ip.family == PST_AF_INET6 && !l->conf->dual_stack;
+    (void)snprintf(key, sizeof(key), "%s%s", a->text, v6only ? " v6only" : "");
     s = lsock_find(*list, key);
     if (s == NULL) {
         s = lsock_open(key, l->conf, a, n_workers, inherited, errors);
