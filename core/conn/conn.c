@@ -194,6 +194,17 @@ void conn_setup_free(struct conn *c)
     c->setup = NULL;
 }
 
+void conn_slot_free(struct conn_worker *w, struct generation *g)
+{
+    struct generation_worker *gw = &g->workers[w->index];
+
+    if (--gw->refs == 0 && gw->replaced) {
+        w->released(w, g);
+    }
+    w->n--;
+    w->count(w, -1);
+}
+
 static struct conn *conn_new(struct conn_worker *w, struct listener *l, struct stream *client,
                              const struct pst_addr *peer)
 {

@@ -198,7 +198,7 @@ static bool close_streams(struct conn *c, const struct conn_end *e, bool linger)
         linger = false;
     }
     if (linger) {
-        conn_linger(c->w, stream_strip(c->client, how));
+        conn_linger(c->w, c->gen, stream_strip(c->client, how));
     } else {
         stream_free(c->client, how);
     }
@@ -210,7 +210,6 @@ void conn_end(struct conn *c, const struct conn_end *e)
 {
     struct conn_worker *w = c->w;
     struct generation *g = c->gen;
-    struct generation_worker *gw = &g->workers[w->index];
     bool linger = e->linger;
 
     if (c->why.code == NULL) {
@@ -246,12 +245,8 @@ void conn_end(struct conn *c, const struct conn_end *e)
     list_remove(&c->node);
     arena_free(&c->arena);
     free(c);
-    if (--gw->refs == 0 && gw->replaced) {
-        w->released(w, g);
-    }
     if (!linger) {
-        w->n--;
-        w->count(w, -1);
+        conn_slot_free(w, g);
     }
 }
 

@@ -18,6 +18,7 @@
 struct lingering {
     struct list node;
     struct conn_worker *w;
+    struct generation *gen;
     struct stream *s;
     struct event timer;
     uint64_t dropped;
@@ -25,14 +26,11 @@ struct lingering {
 
 static void linger_end(struct lingering *l)
 {
-    struct conn_worker *w = l->w;
-
     (void)evtimer_del(&l->timer);
     stream_free(l->s, PST_CLOSE_GRACEFUL);
     list_remove(&l->node);
+    conn_slot_free(l->w, l->gen);
     free(l);
-    w->n--;
-    w->count(w, -1);
 }
 
 static void on_ready(void *arg, unsigned events)
@@ -63,7 +61,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     linger_end(arg);
 }
 
-void conn_linger(struct conn_worker *w, struct stream *s)
+void conn_linger(struct conn_worker *w, struct generation *g, struct stream *s)
 {
     const struct timeval tv = { .tv_sec = LINGER_MS / 1000 };
     struct lingering *l = calloc(1, sizeof(*l));
@@ -71,11 +69,11 @@ void conn_linger(struct conn_worker *w, struct stream *s)
     (void)stream_shutdown_write(s);
     if (l == NULL) {
         stream_free(s, PST_CLOSE_GRACEFUL);
-        w->n--;
-        w->count(w, -1);
+        conn_slot_free(w, g);
         return;
     }
     l->w = w;
+    l->gen = g;
     l->s = s;
     list_append(&w->lingers, &l->node);
     (void)evtimer_assign(&l->timer, loop_base(w->loop), on_timer, l);

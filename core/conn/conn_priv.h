@@ -146,6 +146,8 @@ void conn_deadline(struct conn *c, uint64_t ms, uint32_t reason);
 void conn_deadline_at(struct conn *c, uint64_t at_ns, uint32_t reason);
 void conn_deadline_off(struct conn *c);
 void conn_setup_free(struct conn *c);
+/* A connection and its linger are over: its worker and its generation may forget it. */
+void conn_slot_free(struct conn_worker *w, struct generation *g);
 /* True while the client may still be told an alert in the clear. */
 bool conn_alert_possible(const struct conn *c);
 
@@ -202,9 +204,10 @@ void conn_vars_upstream_changed(struct conn *c);
 /* conn_linger.c */
 /*
  * Take over a client's stream whose last bytes were just written: end our direction, read
- * and drop until the client ends too or a short deadline passes, then close.
+ * and drop until the client ends too or a short deadline passes, then close. The connection's
+ * slot is freed only then, so that a drain waits for those bytes too.
  */
-void conn_linger(struct conn_worker *w, struct stream *s);
+void conn_linger(struct conn_worker *w, struct generation *g, struct stream *s);
 void conn_linger_end_all(struct conn_worker *w);
 
 #endif

@@ -107,6 +107,28 @@ def drains():
         same("stopped", True, d.said('msg="stopped"'))
 
 
+def last_words():
+    """a refused client that still talks can read its alert to the end"""
+    d = Daemon()
+    with connect(PORT) as client:
+        start = time.monotonic()
+        client.sendall(b"\x16\x03\x01\x00\x00")
+        same("alert", b"\x15\x03\x03\x00\x02\x02\x32", read_exactly(client, 7))
+        d.drain()
+        try:
+            client.sendall(bytes(1000))
+            same("end", (b"", "fin"), read_to_end(client))
+            client.sendall(bytes(1000))
+            client.shutdown(socket.SHUT_WR)
+            d.ended()
+            same("reset", 0, client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+        except (AssertionError, ConnectionError):
+            # Two seconds are all it gets.
+            if time.monotonic() - start < 2:
+                raise
+    d.ended()
+
+
 def nothing_to_drain():
     """without connections the end comes at once"""
     d = Daemon()
@@ -193,6 +215,7 @@ def foreign_socket():
 sys.exit(
     run(
         drains,
+        last_words,
         nothing_to_drain,
         deadline,
         second_signal,
