@@ -281,6 +281,7 @@ int conn_accept(struct conn_worker *w, struct listener *l, int fd, const struct 
 
 void conn_end_all(struct conn_worker *w, uint32_t reason)
 {
+    w->ended = true; /* hooks that run from here must not add to the list */
     list_each_safe(it, tmp, &w->conns) {
         struct conn *c = list_entry(it, struct conn, node);
 

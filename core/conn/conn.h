@@ -38,6 +38,7 @@ struct conn_worker {
     struct list lingers;        /* closed ones whose last bytes are still under way  */
     size_t n;                   /* both together                                     */
     uint64_t last_id;
+    bool ended; /* conn_end_all() was called: nothing new may begin              */
     /* A slot was taken (+1), or is free again because a connection and its linger are over (-1). */
     void (*count)(struct conn_worker *w, int delta);
     /* No connection of a replaced generation is left on this worker. */
@@ -60,7 +61,7 @@ int conn_accept(struct conn_worker *w, struct listener *l, int fd, const struct 
 int conn_start(struct conn_worker *w, struct listener *l, struct stream *client,
                const struct pst_addr *peer, const struct pst_addr *local);
 
-/* End every connection now, for this reason (PST_END_DRAINED, PST_END_KILLED), lingers too. */
+/* End every connection for good, for this reason (PST_END_DRAINED, PST_END_KILLED), lingers too. */
 void conn_end_all(struct conn_worker *w, uint32_t reason);
 
 /* Fill the connection part of the host table; register the core's variables. [main] */

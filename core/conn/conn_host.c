@@ -236,16 +236,19 @@ static int32_t host_conn_inject(pst_listener *listener, const struct pst_stream_
 {
     struct conn_worker *w = conn_worker_here();
     struct pst_addr peer, local;
-    struct stream *s;
+    struct stream *s = NULL;
+    int32_t rc = PST_ERR_STATE;
 
-    if (w == NULL) {
-        ops->close(ctx, PST_CLOSE_ABORT);
-        return PST_ERR_STATE;
+    /* A listener's handle that was kept over a reload points at nothing. */
+    if (w != NULL && !w->ended && generation_has_listener(w->current, (struct listener *)listener)) {
+        s = stream_module_new(w->loop, ops, ctx);
+        rc = PST_ERR_NOMEM;
     }
-    s = stream_module_new(w->loop, ops, ctx);
     if (s == NULL) {
-        ops->close(ctx, PST_CLOSE_ABORT);
-        return PST_ERR_NOMEM;
+        if (ops->close != NULL) {
+            ops->close(ctx, PST_CLOSE_ABORT);
+        }
+        return rc;
     }
     *handle = (pst_stream *)s;
     /* What is no address counts as unknown. */

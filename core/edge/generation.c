@@ -297,6 +297,16 @@ struct listener *generation_listener(const struct generation *g, const char *nam
     return NULL;
 }
 
+bool generation_has_listener(const struct generation *g, const struct listener *l)
+{
+    for (size_t i = 0; g != NULL && i < g->conf->n_listeners; i++) {
+        if (l == &g->listeners[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void print_chain(const char *kind, const char *name, const struct chain *c, FILE *out)
 {
     fprintf(out, "%s %s\n", kind, name);

@@ -77,6 +77,8 @@ struct route generation_route(const struct generation *g, const struct listener 
                               size_t n_alpn, uint32_t *reason);
 struct edge *generation_edge(const struct generation *g, const char *name, size_t n);
 struct listener *generation_listener(const struct generation *g, const char *name);
+/* Is l a listener of g? l is not looked at, g may be NULL. [worker] */
+bool generation_has_listener(const struct generation *g, const struct listener *l);
 
 /* Print the flattened plan: listener or edge, stage, modules. [main] */
 void generation_print_plan(const struct generation *g, FILE *out);
