@@ -22,6 +22,14 @@ typedef const struct pst_module *(*entry_fn)(void);
 /* All loaded modules, the last one first. Main thread only. */
 static struct module *registry;
 
+/* A file whose load() refused: it runs once per process, however many places name the module. */
+struct refusal {
+    struct refusal *next;
+    uint64_t dev, ino, mtime_ns;
+    char why[];
+};
+static struct refusal *refusals;
+
 /* Set around load(): what the module registers there belongs to it. */
 static _Thread_local const struct module *loading;
 
@@ -60,6 +68,34 @@ const struct module *module_list(void)
 static uint64_t mtime_ns(const struct stat *st)
 {
     return (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec;
+}
+
+/* Why this file was refused before; NULL: it was not. */
+static const char *refused_before(const struct stat *st)
+{
+    for (const struct refusal *r = refusals; r != NULL; r = r->next) {
+        if (r->dev == (uint64_t)st->st_dev && r->ino == (uint64_t)st->st_ino &&
+            r->mtime_ns == mtime_ns(st)) {
+            return r->why;
+        }
+    }
+    return NULL;
+}
+
+static void remember_refusal(const struct stat *st, const char *why)
+{
+    size_t n = strlen(why) + 1;
+    struct refusal *r = malloc(sizeof(*r) + n);
+
+    if (r == NULL) {
+        return;
+    }
+    r->dev = (uint64_t)st->st_dev;
+    r->ino = (uint64_t)st->st_ino;
+    r->mtime_ns = mtime_ns(st);
+    memcpy(r->why, why, n);
+    r->next = refusals;
+    refusals = r;
 }
 
 /* Whoever can write here can run code in this process: only root and we ourselves may. */
@@ -115,8 +151,11 @@ static entry_fn find_entry(void *dl, char *why, size_t why_n)
     return NULL;
 }
 
-/* Normalise, run load(), put into the registry. Takes over nothing on failure. */
-static struct module *admit(const struct pst_module *d, const char *name,
+/*
+ * Normalise, run load(), put into the registry. Takes over nothing on failure. st is the file's, NULL
+ * when there is none.
+ */
+static struct module *admit(const struct pst_module *d, const char *name, const struct stat *st,
                             const struct pst_host *host, char *why, size_t why_n)
 {
     struct module *m = calloc(1, sizeof(*m));
@@ -134,6 +173,9 @@ static struct module *admit(const struct pst_module *d, const char *name,
         loading = NULL;
         if (rc != 0) {
             module_refuse(why, why_n, "it refused to start (load() answered %d)", (int)rc);
+            if (st != NULL) {
+                remember_refusal(st, why);
+            }
             free(m);
             return NULL;
         }
@@ -151,6 +193,11 @@ static const struct module *load_file(const char *dir, const char *name, const c
         check_path(path, false, &st, why, why_n) != ERR_OK) {
         return NULL;
     }
+    const char *before = refused_before(&st);
+    if (before != NULL) {
+        module_refuse(why, why_n, "%s", before);
+        return NULL;
+    }
     /* A refused module keeps its handle: with RTLD_NODELETE nothing is ever unmapped anyway. */
     void *dl = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (dl == NULL) {
@@ -164,7 +211,7 @@ static const struct module *load_file(const char *dir, const char *name, const c
     if (entry != NULL && kept == NULL) {
         module_refuse(why, why_n, "out of memory");
     } else if (entry != NULL) {
-        m = admit(entry(), name, host, why, why_n);
+        m = admit(entry(), name, &st, host, why, why_n);
     }
     if (m == NULL) {
         free(kept);
@@ -210,7 +257,7 @@ const struct module *module_register_static(const struct pst_module *d, const st
                                             char *why, size_t why_n)
 {
     assert(registry_find(d->name) == NULL);
-    return admit(d, d->name, host, why, why_n);
+    return admit(d, d->name, NULL, host, why, why_n);
 }
 
 bool module_changed_on_disk(const struct module *m)
@@ -233,5 +280,10 @@ void module_unload_all(void)
         }
         free((void *)(uintptr_t)m->path);
         free(m);
+    }
+    while (refusals != NULL) {
+        struct refusal *r = refusals;
+        refusals = r->next;
+        free(r);
     }
 }

@@ -145,6 +145,8 @@ START_TEST(wrong_files_are_refused)
     refused("tm-newer", "needs ABI 1.7, this proxy has 1.0");
     put("tm-refuses", "tm-refuses");
     refused("tm-refuses", "load() answered -7");
+    /* It is not run again; a second run would answer otherwise. */
+    refused("tm-refuses", "load() answered -7");
     put("tm-good", "tm-other");
     refused("tm-other", "calls itself \"tm-good\"");
     refused("tm-good", "No such file");

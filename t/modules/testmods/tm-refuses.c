@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* For check_load: its load() fails. */
+/* For check_load: its load() fails, and says so if it is run a second time. */
 #include "plugin-api/postern_module.h"
 
 static int32_t load(const struct pst_host *host)
 {
+    static int runs;
+
     (void)host;
-    return PST_ERR_UNSUPPORTED;
+    return runs++ == 0 ? PST_ERR_UNSUPPORTED : PST_ERR_STATE;
 }
 
 const struct pst_module *postern_module_v1(void)
