@@ -82,34 +82,36 @@ const char *conf_place(const config_setting_t *s, char *out, size_t n)
     return out;
 }
 
-void conf_fail(struct conf_priv *p, const config_setting_t *s, const char *fmt, ...)
+__attribute__((format(printf, 4, 0))) static void
+report(struct conf_priv *p, bool warning, const config_setting_t *s, const char *fmt, va_list ap)
 {
     char text[TEXT_MAX], where[CONF_WHERE_MAX];
-    va_list ap;
 
     if (p->errors == NULL) {
         return;
     }
-    va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
+    (warning ? conf_warning_add : conf_error_add)(p->errors, config_setting_source_file(s),
+                                                  config_setting_source_line(s),
+                                                  conf_where(s, where), "%s", text);
+}
+
+void conf_fail(struct conf_priv *p, const config_setting_t *s, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    report(p, false, s, fmt, ap);
     va_end(ap);
-    conf_error_add(p->errors, config_setting_source_file(s), config_setting_source_line(s),
-                   conf_where(s, where), "%s", text);
 }
 
 void conf_warn(struct conf_priv *p, const config_setting_t *s, const char *fmt, ...)
 {
-    char text[TEXT_MAX], where[CONF_WHERE_MAX];
     va_list ap;
 
-    if (p->errors == NULL) {
-        return;
-    }
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    report(p, true, s, fmt, ap);
     va_end(ap);
-    conf_warning_add(p->errors, config_setting_source_file(s), config_setting_source_line(s),
-                     conf_where(s, where), "%s", text);
 }
 
 bool conf_nomem(struct conf_priv *p)

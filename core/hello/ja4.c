@@ -127,8 +127,8 @@ static unsigned capped(size_t n)
     return n < COUNT_MAX ? (unsigned)n : COUNT_MAX;
 }
 
-/* JA4_b: the ciphers, sorted. */
-static void hash_ciphers(uint16_t *list, size_t n, char *out)
+/* Of n values, which are sorted, and m more behind them as they came. */
+static void hash_sorted(uint16_t *list, size_t n, size_t m, char *out)
 {
     SHA2_CTX ctx;
 
@@ -139,25 +139,9 @@ static void hash_ciphers(uint16_t *list, size_t n, char *out)
     qsort(list, n, sizeof(*list), compare);
     SHA256Init(&ctx);
     hash_list(&ctx, list, n);
-    hash_end(&ctx, out);
-}
-
-/* JA4_c: the extensions, sorted, and the signature algorithms as they came. */
-static void hash_extensions(uint16_t *list, size_t n, const struct pst_hello *h, char *out)
-{
-    SHA2_CTX ctx;
-
-    if (n == 0) {
-        memset(out, '0', HASH_LEN);
-        return;
-    }
-    qsort(list, n, sizeof(*list), compare);
-    SHA256Init(&ctx);
-    hash_list(&ctx, list, n);
-    size_t m = pick(list, h->sigalgs, h->n_sigalgs, false);
     if (m > 0) {
         SHA256Update(&ctx, (const uint8_t *)"_", 1);
-        hash_list(&ctx, list, m);
+        hash_list(&ctx, list + n, m);
     }
     hash_end(&ctx, out);
 }
@@ -172,10 +156,11 @@ int ja4_compute(const struct pst_hello *h, char out[JA4_LEN + 1])
         return ERR_NOMEM;
     }
     size_t n_ciphers = pick(list, h->ciphers, h->n_ciphers, false);
-    hash_ciphers(list, n_ciphers, b);
+    hash_sorted(list, n_ciphers, 0, b); /* JA4_b */
     size_t n_extensions = pick(list, h->extensions, h->n_extensions, false);
     size_t n_hashed = pick(list, h->extensions, h->n_extensions, true);
-    hash_extensions(list, n_hashed, h, c);
+    size_t n_sigalgs = pick(list + n_hashed, h->sigalgs, h->n_sigalgs, false);
+    hash_sorted(list, n_hashed, n_sigalgs, c); /* JA4_c */
     free(list);
     alpn_text(h, alpn);
     snprintf(out, JA4_LEN + 1, "t%s%c%02u%02u%c%c_%s_%s", version_text(h),

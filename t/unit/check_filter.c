@@ -35,27 +35,14 @@ static void probe_detach(void *ctx)
 
 static const struct pst_filter_ops probe_ops = { sizeof(probe_ops), 0, probe_data, probe_detach };
 
-static void mem_ready(void *arg, uint32_t events)
-{
-    stream_module_ready(*(struct stream **)arg, events);
-}
-
 static void setup(void)
 {
-    rig_open(&g, 8);
-    for (int i = 0; i < 2; i++) {
-        mem[i] = mem_new(mem_ready, &g.s[i]);
-        g.s[i] = stream_module_new(g.loop, &mem_ops, mem[i]);
-        ck_assert_ptr_nonnull(g.s[i]);
-    }
-    rig_relay(&g, 10000, 10000);
+    rig_open_mem(&g, mem);
 }
 
 static void teardown(void)
 {
-    rig_close(&g);
-    mem_free(mem[0]);
-    mem_free(mem[1]);
+    rig_close_mem(&g, mem);
 }
 
 static void attach(struct probe *p, uint32_t dir)
@@ -68,7 +55,7 @@ static void settle(void)
 {
     for (int i = 0; i < 20; i++) {
         rig_step(&g);
-}
+    }
 }
 
 /* What has come out at the upstream (1) or the client (0) since the last call. */
@@ -131,7 +118,7 @@ static int32_t whole_lines(struct probe *p, pst_filter_out *o, const uint8_t *d,
     for (size_t i = 0; i < n; i++) {
         if (d[i] != '\n') {
             continue;
-}
+        }
         int rc = d[at] == '#' ? filter_drop(o, i + 1 - at) : filter_pass(o, i + 1 - at);
         ck_assert_int_eq(rc, PST_OK);
         at = i + 1;
@@ -198,7 +185,7 @@ static int32_t leave_at_x(struct probe *p, pst_filter_out *o, const uint8_t *d, 
     (void)fin;
     if (memchr(d, 'x', n) != NULL) {
         relay_filter_detach(p->self);
-}
+    }
     return PST_OK;
 }
 
@@ -294,7 +281,7 @@ START_TEST(holding_back_has_a_limit)
     relay_start(g.relay);
     for (int i = 0; i < 10; i++) {
         mem_put(mem[0], big, 100000);
-}
+    }
     settle();
     ck_assert_int_eq(g.ended, 0);
     mem_put(mem[0], big, 100000);
@@ -316,7 +303,7 @@ static int32_t flood(struct probe *p, pst_filter_out *o, const uint8_t *d, size_
     (void)fin;
     for (int i = 0; i < 100; i++) {
         rc = filter_emit(o, block, sizeof(block));
-}
+    }
     ck_assert_int_eq(rc, PST_ERR_LIMIT);
     return filter_drop(o, n) == PST_OK ? PST_OK : PST_ERR;
 }

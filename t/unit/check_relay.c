@@ -55,7 +55,7 @@ START_TEST(equal_in_both_directions)
     exchange(sizes[i][0], sizes[i][1]);
     if (_i >= 8) {
         ck_assert_uint_eq(relay_spliced(g.relay), 0);
-}
+    }
     rig_close(&g);
 }
 END_TEST
@@ -211,31 +211,6 @@ END_TEST
 
 static struct mem_stream *mem[2];
 
-static void mem_ready(void *arg, uint32_t events)
-{
-    stream_module_ready(*(struct stream **)arg, events);
-}
-
-static void mem_streams(void)
-{
-    rig_open(&g, 8);
-    for (int i = 0; i < 2; i++) {
-        mem[i] = mem_new(mem_ready, &g.s[i]);
-        g.s[i] = stream_module_new(g.loop, &mem_ops, mem[i]);
-        ck_assert_ptr_nonnull(g.s[i]);
-    }
-    rig_relay(&g, 10000, 10000);
-}
-
-static void mem_streams_close(void)
-{
-    rig_close(&g);
-    for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(mem_was_closed(mem[i]), 1);
-        mem_free(mem[i]);
-    }
-}
-
 static bool mem_all_out(const struct rig *r)
 {
     (void)r;
@@ -253,7 +228,7 @@ START_TEST(scripted_short_and_waiting_calls)
 {
     uint8_t sent[5000], got[5001];
 
-    mem_streams();
+    rig_open_mem(&g, mem);
     srand((unsigned)_i + 1);
     for (int i = 0; i < 100; i++) {
         static const int64_t what[] = { 1, 7, 300, PST_WANT_READ, PST_WANT_WRITE };
@@ -263,7 +238,7 @@ START_TEST(scripted_short_and_waiting_calls)
     }
     for (size_t i = 0; i < sizeof(sent); i++) {
         sent[i] = rig_byte(9, i);
-}
+    }
     relay_start(g.relay);
     mem_put(mem[0], sent, sizeof(sent));
     rig_until(&g, mem_all_out);
@@ -277,7 +252,7 @@ START_TEST(scripted_short_and_waiting_calls)
     rig_until(&g, rig_is_over);
     ck_assert_uint_eq(g.end.reason, PST_END_CLIENT_FIN);
     ck_assert(mem_was_shut(mem[0]));
-    mem_streams_close();
+    rig_close_mem(&g, mem);
 }
 END_TEST
 

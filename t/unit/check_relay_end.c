@@ -231,32 +231,9 @@ END_TEST
 
 static struct mem_stream *mem[2];
 
-static void mem_ready(void *arg, uint32_t events)
-{
-    stream_module_ready(*(struct stream **)arg, events);
-}
-
-static void mem_streams(void)
-{
-    rig_open(&g, 8);
-    for (int i = 0; i < 2; i++) {
-        mem[i] = mem_new(mem_ready, &g.s[i]);
-        g.s[i] = stream_module_new(g.loop, &mem_ops, mem[i]);
-        ck_assert_ptr_nonnull(g.s[i]);
-    }
-    rig_relay(&g, 10000, 10000);
-}
-
-static void mem_streams_close(void)
-{
-    rig_close(&g);
-    mem_free(mem[0]);
-    mem_free(mem[1]);
-}
-
 START_TEST(an_error_at_the_start_is_told_later)
 {
-    mem_streams();
+    rig_open_mem(&g, mem);
     mem_script(mem[1], MEM_READ, PST_ERR_PROTOCOL);
     relay_start(g.relay);
     ck_assert_int_eq(g.ended, 0);
@@ -264,13 +241,13 @@ START_TEST(an_error_at_the_start_is_told_later)
     ck_assert_uint_eq(g.end.reason, PST_END_RESET);
     ck_assert_uint_eq(g.end.side, PST_SIDE_UPSTREAM);
     ck_assert_uint_eq(mem_interest(mem[0]), 0);
-    mem_streams_close();
+    rig_close_mem(&g, mem);
 }
 END_TEST
 
 START_TEST(bytes_before_an_error_are_passed_on)
 {
-    mem_streams();
+    rig_open_mem(&g, mem);
     mem_put(mem[1], "last", 4);
     mem_script(mem[1], MEM_READ, 4);
     mem_script(mem[1], MEM_READ, PST_ERR_RESET);
@@ -279,7 +256,7 @@ START_TEST(bytes_before_an_error_are_passed_on)
     ck_assert_uint_eq(mem_waiting(mem[0]), 4);
     ck_assert_uint_eq(g.end.reason, PST_END_RESET);
     ck_assert(!mem_was_shut(mem[0]));
-    mem_streams_close();
+    rig_close_mem(&g, mem);
 }
 END_TEST
 
@@ -292,7 +269,7 @@ static bool upstream_told(const struct rig *r)
 /* Both have said all they had: that the last goodbye finds nobody is no error. */
 START_TEST(a_failed_goodbye_after_both_ends_is_no_error)
 {
-    mem_streams();
+    rig_open_mem(&g, mem);
     relay_start(g.relay);
     mem_end(mem[0]);
     rig_until(&g, upstream_told);
@@ -301,25 +278,25 @@ START_TEST(a_failed_goodbye_after_both_ends_is_no_error)
     rig_until(&g, rig_is_over);
     ck_assert_uint_eq(g.end.reason, PST_END_CLIENT_FIN);
     ck_assert(!g.end.truncated);
-    mem_streams_close();
+    rig_close_mem(&g, mem);
 }
 END_TEST
 
 START_TEST(no_memory_is_our_fault)
 {
-    mem_streams();
+    rig_open_mem(&g, mem);
     mem_script(mem[0], MEM_READ, PST_ERR_NOMEM);
     relay_start(g.relay);
     rig_until(&g, rig_is_over);
     ck_assert_uint_eq(g.end.reason, PST_END_INTERNAL);
     ck_assert_uint_eq(g.end.side, 0);
-    mem_streams_close();
+    rig_close_mem(&g, mem);
 }
 END_TEST
 
 START_TEST(freed_in_the_middle)
 {
-    mem_streams();
+    rig_open_mem(&g, mem);
     mem_window(mem[0], 10);
     mem_put(mem[1], "more than the window", 20);
     relay_start(g.relay);
@@ -332,7 +309,7 @@ START_TEST(freed_in_the_middle)
     stream_on_ready(g.s[1], NULL, NULL);
     rig_step(&g);
     ck_assert_int_eq(g.ended, 0);
-    mem_streams_close();
+    rig_close_mem(&g, mem);
 }
 END_TEST
 

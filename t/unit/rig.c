@@ -112,6 +112,31 @@ void rig_close(struct rig *g)
     loop_free(g->loop);
 }
 
+static void mem_ready(void *arg, uint32_t events)
+{
+    stream_module_ready(*(struct stream **)arg, events);
+}
+
+void rig_open_mem(struct rig *g, struct mem_stream *mem[2])
+{
+    rig_open(g, 8);
+    for (int i = 0; i < 2; i++) {
+        mem[i] = mem_new(mem_ready, &g->s[i]);
+        g->s[i] = stream_module_new(g->loop, &mem_ops, mem[i]);
+        ck_assert_ptr_nonnull(g->s[i]);
+    }
+    rig_relay(g, 10000, 10000);
+}
+
+void rig_close_mem(struct rig *g, struct mem_stream *mem[2])
+{
+    rig_close(g);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(mem_was_closed(mem[i]), 1);
+        mem_free(mem[i]);
+    }
+}
+
 static void peer_send(struct rig_peer *p)
 {
     uint8_t b[65536];

@@ -11,6 +11,7 @@
 #include "core/stream/pipe_pool.h"
 #include "core/stream/relay.h"
 #include "core/stream/stream.h"
+#include "t/harness/mem_stream.h"
 
 #define RIG_DEADLINE_MS 20000
 
@@ -52,6 +53,10 @@ void rig_open(struct rig *g, size_t pipes);
 void rig_tcp(struct rig *g, int buffer);
 void rig_relay(struct rig *g, uint64_t idle_ms, uint64_t half_close_ms);
 void rig_close(struct rig *g);
+
+/* A rig whose sides are streams in memory, relayed; they must be closed once when it ends. */
+void rig_open_mem(struct rig *g, struct mem_stream *mem[2]);
+void rig_close_mem(struct rig *g, struct mem_stream *mem[2]);
 
 /* One pass of the loop and of both peers. */
 void rig_step(struct rig *g);
