@@ -27,6 +27,7 @@ struct wait {
     pst_ticket *ticket;
     pst_timer *timer;
     int cancelled;
+    int resumed; /* by the helper thread */
 };
 
 static void say(const char *text)
@@ -132,13 +133,30 @@ static void job(void *arg)
 {
     struct wait *w = arg;
 
+    w->resumed = 1;
     host->resume_any(w->ticket, PST_NEXT);
 }
 
+/* A job that was cancelled in the queue never ran, one that was cancelled later did. */
 static void job_done(void *arg, int32_t status)
 {
+    struct wait *w = arg;
+
     (void)status;
-    free(arg);
+    if (!w->resumed) {
+        host->ticket_free(w->ticket);
+    }
+    free(w);
+}
+
+static int32_t resume_elsewhere(pst_worker *worker, struct wait *w)
+{
+    if (host->offload(PST_OF_WORKER(worker), job, job_done, w) != PST_OK) {
+        host->ticket_free(w->ticket);
+        free(w);
+        return PST_ERROR;
+    }
+    return PST_PENDING;
 }
 
 static int32_t on_admit(struct pst_call *k)
@@ -160,8 +178,7 @@ static int32_t on_admit(struct pst_call *k)
         return PST_DENY;
     }
     if (strcmp(cfg->mode, "any") == 0) {
-        return host->offload(PST_OF_WORKER(k->worker), job, job_done, w) == PST_OK ? PST_PENDING
-                                                                                   : PST_ERROR;
+        return resume_elsewhere(k->worker, w);
     }
     if (strcmp(cfg->mode, "never") != 0) {
         w->timer = host->timer_new(PST_OF_WORKER(k->worker), on_timer, w);
