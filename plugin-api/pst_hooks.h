@@ -196,7 +196,7 @@ struct pst_hooks {
                                    connection                                               */
     pst_hook conn_fini;         /* [worker] once, reverse order                             */
 
-    /* A newer generation took over; no new connections will come. [main] */
+    /* A newer generation took over, or the proxy ends; no new connections will come. [main] */
     void (*retire)(void *inst);
 
     /* The last connection is gone, worker states too: free the instance. Reverse order. [main] */

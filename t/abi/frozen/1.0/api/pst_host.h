@@ -188,7 +188,7 @@ struct pst_host {
     /*
      * Stack a stream on one side: PST_SIDE_CLIENT in on_transport (then return PST_CLAIM),
      * PST_SIDE_UPSTREAM in on_upstream_ready. `*inner` is the stream below. The host owns `ctx`
-     * from here on and ends it with ops->close().
+     * from here on and ends it with ops->close(); after an error it is still the module's.
      */
     int32_t (*stream_stack)(pst_conn *conn, uint32_t side, const struct pst_stream_ops *ops,
                             void *ctx, pst_stream **inner);
@@ -199,7 +199,8 @@ struct pst_host {
 
     /*
      * Supply the upstream stream in on_upstream (then return PST_CLAIM): a stream that the module
-     * implements, or a connected non-blocking socket that the host then owns.
+     * implements, or a connected non-blocking socket that the host then owns. After an error
+     * `ctx` is still the module's, `fd` only after PST_ERR_STATE.
      */
     int32_t (*upstream_claim)(pst_conn *conn, const struct pst_stream_ops *ops, void *ctx,
                               pst_stream **handle);
