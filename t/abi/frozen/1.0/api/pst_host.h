@@ -256,9 +256,9 @@ struct pst_host {
 
     /*
      * Run `job` on a helper thread, then `done` on the thread of the scope. `done` always runs
-     * exactly once, with PST_ERR_CANCELLED when the scope ended before; free `arg` there. That may be
-     * after conn_fini, worker_fini or fini has run: a `done` that was cancelled touches nothing but
-     * `arg`, and so does `job`, which may still be running then.
+     * exactly once, with PST_ERR_CANCELLED when the scope ended before; free `arg` there. That may
+     * be after conn_fini, worker_fini or fini has run: a `done` that was cancelled touches nothing
+     * but `arg`, and so does `job`, which may still be running then.
      */
     int32_t (*offload)(struct pst_scope scope, void (*job)(void *arg),
                        void (*done)(void *arg, int32_t status), void *arg);
