@@ -35,15 +35,15 @@ void stream_free(struct stream *top, uint32_t how)
     while (top != NULL) {
         struct stream *below = top->inner;
         if (below == NULL) {
-            struct stream_base *b = top->base;
-            if (!b->raw) {
-                module_stop(b);
-            }
-            stream_bytes_free(&b->prefix);
-            stream_bytes_free(&b->front);
+            stream_bytes_free(&top->base->prefix);
+            stream_bytes_free(&top->base->front);
         }
         if (top->ops->close != NULL) {
             top->ops->close(top->ctx, how);
+        }
+        /* Only now: close() may still have said that it is ready. */
+        if (below == NULL && !top->base->raw) {
+            module_stop(top->base);
         }
         free(top);
         top = below;

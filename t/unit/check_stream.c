@@ -384,6 +384,29 @@ START_TEST(an_older_table_ends_early)
 }
 END_TEST
 
+static void ready_close(void *ctx, uint32_t how)
+{
+    stream_module_ready(s, PST_STREAM_READ);
+    mem_ops.close(ctx, how);
+}
+
+START_TEST(ready_said_while_it_closes)
+{
+    struct pst_stream_ops ops = mem_ops;
+
+    ops.close = ready_close;
+    open_mem(&ops);
+    calls = 0;
+    stream_interest(s, PST_STREAM_READ);
+    stream_free(s, PST_CLOSE_GRACEFUL);
+    turn();
+    turn();
+    ck_assert_uint_eq(calls, 0);
+    loop_free(loop);
+    mem_free(m);
+}
+END_TEST
+
 /* --- layers ----------------------------------------------------------------------------------- */
 
 static struct mem_stream *upper, *order[4];
@@ -470,6 +493,7 @@ int main(void)
     tcase_add_test(t, front_in_short_writes);
     tcase_add_test(t, readiness_is_remembered);
     tcase_add_test(t, an_older_table_ends_early);
+    tcase_add_test(t, ready_said_while_it_closes);
     tcase_add_test(t, closed_from_the_top_once);
     tcase_add_test(t, a_layer_reads_the_prefix_below);
     suite_add_tcase(suite, t);
