@@ -76,6 +76,7 @@ static void on_upstream_event(void *arg, unsigned events)
 static void connected(struct conn *c)
 {
     c->t_connected = loop_now(c->w->loop);
+    conn_vars_upstream_changed(c);
     stream_on_ready(c->upstream, on_upstream_event, c);
     c->state = CONN_UPSTREAM_READY;
 }

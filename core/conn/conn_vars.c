@@ -240,6 +240,7 @@ void conn_vars_upstream_changed(struct conn *c)
 {
     refresh(c, V_UPSTREAM_ADDR);
     refresh(c, V_UPSTREAM_NAME);
+    refresh(c, V_UPSTREAM_CONNECT_NS);
 }
 
 void conn_vars_keep(struct conn *c)
