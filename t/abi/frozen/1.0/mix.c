@@ -121,14 +121,25 @@ static void worker_fini(void *inst, void *state)
     say(inst, NULL, state == inst ? "worker_fini" : "worker_fini without state");
 }
 
+/* Of its own: done() may run when the connection, and its memory, are gone. */
+struct job {
+    int ran;
+    int *jobs; /* of the connection */
+};
+
 static void job(void *arg)
 {
-    *(int *)arg += 1;
+    ((struct job *)arg)->ran = 1;
 }
 
 static void job_done(void *arg, int32_t status)
 {
-    *(int *)arg += status == PST_OK ? 10 : 100;
+    struct job *j = arg;
+
+    if (status == PST_OK) {
+        *j->jobs = j->ran + 10;
+    }
+    free(j);
 }
 
 static int32_t on_client_hello(struct pst_call *k)
@@ -148,6 +159,7 @@ static int32_t on_admit(struct pst_call *k)
 {
     struct pst_value v = { 0 };
     int **jobs = k->state;
+    struct job *j;
 
     *jobs = host->conn_alloc(k->conn, sizeof(int));
     host->metric_add(metric, 1);
@@ -157,8 +169,16 @@ static int32_t on_admit(struct pst_call *k)
         host->var_get(k->conn, var_lazy, &v) != PST_OK || v.u.u64 != 42) {
         return PST_ERROR;
     }
-    return host->offload(PST_OF_CONN(k->conn), job, job_done, *jobs) == PST_OK ? PST_NEXT
-                                                                               : PST_ERROR;
+    j = calloc(1, sizeof(*j));
+    if (j == NULL) {
+        return PST_ERROR;
+    }
+    j->jobs = *jobs;
+    if (host->offload(PST_OF_CONN(k->conn), job, job_done, j) != PST_OK) {
+        free(j);
+        return PST_ERROR;
+    }
+    return PST_NEXT;
 }
 
 static int32_t on_upstream_ready(struct pst_call *k)
