@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -101,6 +102,7 @@ void notify(const char *state)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un un = { .sun_family = AF_UNIX };
+    const struct timeval patience = { .tv_usec = 200 * 1000 };
     size_t n = path == NULL ? 0 : strlen(path);
     int fd;
 
@@ -115,6 +117,8 @@ void notify(const char *state)
     if (fd < 0) {
         return;
     }
+    /* A manager that does not read must not stop the main thread. */
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&un,
                  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
     close(fd);

@@ -7,7 +7,7 @@ import socket
 import sys
 
 from hello_peers import DEADLINE, connect
-from relay_peers import Named, ask, run, same
+from relay_peers import Named, ask, run, same, wait_for
 
 POSTERN, FOLDER, MODULES = sys.argv[1:4]
 PORT, TARGET = (int(a) for a in sys.argv[4:])
@@ -104,6 +104,28 @@ def notifications():
         m.stop()
 
 
+def deaf():
+    """a service manager that does not read cannot stop the daemon"""
+    configure()
+    m = Manager(os.path.join(FOLDER, "notify6"))
+    same("start", "READY=1", m.hear()[0])
+    filler = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    filler.setblocking(False)
+    try:
+        while True:
+            filler.sendto(b"x", m.sock.getsockname())
+    except BlockingIOError:
+        pass
+    os.kill(m.pid, signal.SIGHUP)
+    wait_for("answer to the reload", lambda: 'msg="reloaded"' in m.log())
+    same("answer", "served", served(PORT))
+    os.kill(m.pid, signal.SIGTERM)
+    _, status = os.waitpid(m.pid, 0)
+    same("exit status", 0, os.waitstatus_to_exitcode(status))
+    filler.close()
+    m.sock.close()
+
+
 def bound(address):
     """A listening socket as a service manager would make it."""
     if isinstance(address, int):
@@ -178,4 +200,4 @@ def never_ready():
         raise AssertionError("nothing about it in the log")
 
 
-sys.exit(run(notifications, inherited, not_for_us, never_ready))
+sys.exit(run(notifications, deaf, inherited, not_for_us, never_ready))
