@@ -219,8 +219,8 @@ struct pst_host {
     /*
      * Start a connection on this worker that no socket accepted: it passes the chain of
      * `listener` like any other, beginning after this call. The handle of a listener is borrowed:
-     * find it anew for each connection, because a reload replaces it. The host owns `ctx` from
-     * here on, also after an error.
+     * find it anew for each connection, because a reload replaces it. PST_ERR_LIMIT when there
+     * are max_connections already. The host owns `ctx` from here on, also after an error.
      */
     pst_listener *(*listener_find)(pst_worker *worker, const char *name);
     int32_t (*conn_inject)(pst_listener *listener, const struct pst_stream_ops *ops, void *ctx,

@@ -39,6 +39,8 @@ struct conn_worker {
     size_t n;                   /* both together                                     */
     uint64_t last_id;
     bool ended; /* conn_end_all() was called: nothing new may begin              */
+    /* True when no further connection may begin (max_connections). */
+    bool (*full)(const struct conn_worker *w);
     /* A slot was taken (+1), or is free again because a connection and its linger are over (-1). */
     void (*count)(struct conn_worker *w, int delta);
     /* No connection of a replaced generation is left on this worker. */

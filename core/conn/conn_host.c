@@ -241,8 +241,10 @@ static int32_t host_conn_inject(pst_listener *listener, const struct pst_stream_
 
     /* A listener's handle that was kept over a reload points at nothing. */
     if (w != NULL && !w->ended && generation_has_listener(w->current, (struct listener *)listener)) {
-        s = stream_module_new(w->loop, ops, ctx);
-        rc = PST_ERR_NOMEM;
+        bool full = w->full(w);
+
+        s = full ? NULL : stream_module_new(w->loop, ops, ctx);
+        rc = full ? PST_ERR_LIMIT : PST_ERR_NOMEM;
     }
     if (s == NULL) {
         if (ops->close != NULL) {

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "core/base/list.h"
 #include "core/base/loop.h"
@@ -112,8 +113,18 @@ void offload_start(unsigned n)
     pthread_mutex_unlock(&pool.lock);
 }
 
-void offload_stop(void)
+bool offload_stop(uint64_t ms)
 {
+    struct timespec until;
+    bool all = true;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (time_t)(ms / 1000);
+    until.tv_nsec += (long)(ms % 1000 * 1000000);
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
     pthread_mutex_lock(&pool.lock);
     pool.stopped = true;
     while (!list_empty(&pool.queue)) {
@@ -126,11 +137,12 @@ void offload_stop(void)
     pthread_mutex_unlock(&pool.lock);
 
     for (unsigned i = 0; i < n; i++) {
-        pthread_join(pool.ids[i], NULL);
+        all = pthread_timedjoin_np(pool.ids[i], NULL, &until) == 0 && all;
     }
     pthread_mutex_lock(&pool.lock);
     pool.threads = 0;
     pthread_mutex_unlock(&pool.lock);
+    return all;
 }
 
 int32_t offload_run(struct watch_scope *s, void (*job)(void *arg),

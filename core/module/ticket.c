@@ -138,7 +138,8 @@ static void resume(struct ticket *t, int32_t verdict, bool same_thread)
         t->state = TICKET_ANSWERED;
         t->verdict = known ? verdict : PST_ERROR;
         atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
-        if (same_thread) {
+        /* A module that takes the wrong call must not race for the run queue. */
+        if (same_thread && loop_is_mine(t->loop)) {
             t->task.fn = arrive_by_task;
             loop_defer(t->loop, &t->task);
         } else {

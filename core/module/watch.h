@@ -7,6 +7,9 @@
 #ifndef POSTERN_MODULE_WATCH_H
 #define POSTERN_MODULE_WATCH_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "plugin-api/postern_module.h"
 
 struct loop;
@@ -30,8 +33,11 @@ void watch_fd_free(pst_watch *w);
 /* offload.c: a small thread pool for the whole process. */
 /* Start it with n threads (made on the first job). [main] */
 void offload_start(unsigned n);
-/* Let running jobs end, cancel queued ones, join. Loops must still be able to take messages. [main] */
-void offload_stop(void);
+/*
+ * Cancel queued jobs, let running ones end, join. Loops must still be able to take messages. False: a
+ * job still runs after `ms`; nothing may be freed then, the process can only exit. [main]
+ */
+bool offload_stop(uint64_t ms);
 /* done runs on the scope's loop exactly once; PST_ERR_CANCELLED when the scope ended before. */
 int32_t offload_run(struct watch_scope *s, void (*job)(void *arg),
                     void (*done)(void *arg, int32_t status), void *arg);

@@ -27,6 +27,8 @@
 #define FDS_KEPT       64
 #define FDS_PER_WORKER 16
 #define PIPES_MAX      256
+/* How long running jobs of modules may take to end. */
+#define JOBS_MS 5000
 
 void server_reserve_release(struct server *s)
 {
@@ -200,10 +202,22 @@ static bool start(struct server *s, struct conf *conf, struct conf_errors *error
     return true;
 }
 
+/*
+ * Jobs of modules post to the loops and must not outlive them. One that hangs may not keep the
+ * process: its thread cannot be ended, so nothing is freed under it.
+ */
+static void stop_jobs(void)
+{
+    if (!offload_stop(JOBS_MS)) {
+        LOG(PST_LOG_ERROR, "a module's job does not end; the process exits without it");
+        log_stop();
+        _exit(EXIT_FAILED);
+    }
+}
+
 static void stop(struct server *s)
 {
-    /* Jobs begun by a start that failed, or by -t, must not outlive the loops. */
-    offload_stop();
+    stop_jobs();
     while (s->retiring != NULL) {
         struct candidate *c = s->retiring;
 
@@ -232,7 +246,7 @@ static int run(struct server *s, struct conf *conf, struct conf_errors *errors)
     if (loop_run(s->loop) != ERR_OK) {
         s->exit_code = EXIT_FAILED;
     }
-    offload_stop();
+    stop_jobs();
     for (unsigned i = 0; i < s->n_workers; i++) {
         worker_join(s->workers[i]);
     }

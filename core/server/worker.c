@@ -95,6 +95,14 @@ static bool is_full(const struct worker *w)
     return atomic_load_explicit(&w->shared->conns, memory_order_relaxed) >= w->shared->max_conns;
 }
 
+static bool on_full(const struct conn_worker *cw)
+{
+    const struct worker *w =
+        (const struct worker *)(const void *)((const char *)cw - offsetof(struct worker, cw));
+
+    return is_full(w);
+}
+
 static void on_resume(evutil_socket_t fd, short what, void *arg)
 {
     struct worker *w = arg;
@@ -389,6 +397,7 @@ static void *worker_main(void *arg)
     struct worker_shared *shared = w->shared;
 
     conn_worker_init(&w->cw, w->loop, w->index, w->pipes);
+    w->cw.full = on_full;
     w->cw.count = on_count;
     w->cw.released = on_released;
     if (loop_run(w->loop) != ERR_OK) {

@@ -112,7 +112,7 @@ static void teardown(void)
     chain_free(chain);
     watch_scope_free(the_scope);
     the_scope = NULL;
-    offload_stop();
+    ck_assert(offload_stop(60000));
     loop_free(loop);
     conf_errors_free(errors);
     module_unload_all();

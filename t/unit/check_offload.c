@@ -40,7 +40,7 @@ static void setup(void)
 static void teardown(void)
 {
     watch_scope_free(scope);
-    offload_stop();
+    ck_assert(offload_stop(60000));
     loop_free(loop);
 }
 
@@ -183,7 +183,7 @@ START_TEST(stop_drops_what_is_queued)
     await(&first.started);
     start(&queued, false);
     sem_post(&first.go);
-    offload_stop();
+    ck_assert(offload_stop(60000));
     work_init(&refused, false);
     ck_assert_int_eq(offload_run(scope, job, done, &refused), PST_ERR_STATE);
     run_until_done(2);
@@ -198,6 +198,19 @@ START_TEST(stop_drops_what_is_queued)
 }
 END_TEST
 
+START_TEST(stop_gives_up_on_a_job_that_hangs)
+{
+    struct work hangs;
+
+    start(&hangs, true);
+    await(&hangs.started);
+    ck_assert(!offload_stop(20));
+    sem_post(&hangs.go);
+    run_until_done(1);
+    ck_assert_int_eq(hangs.status, PST_OK);
+}
+END_TEST
+
 START_TEST(loop_ends_with_messages_in_it)
 {
     struct work w, next;
@@ -207,7 +220,7 @@ START_TEST(loop_ends_with_messages_in_it)
     await(&next.started);
     sem_post(&next.go);
     end_scope();
-    offload_stop();
+    ck_assert(offload_stop(60000));
     expected = 2;
     loop_free(loop);
     ck_assert_int_eq(w.done, 1);
@@ -322,6 +335,7 @@ int main(void)
     tcase_add_test(t, scope_ends_before_done_is_delivered);
     tcase_add_test(t, done_ends_the_scope);
     tcase_add_test(t, stop_drops_what_is_queued);
+    tcase_add_test(t, stop_gives_up_on_a_job_that_hangs);
     tcase_add_test(t, loop_ends_with_messages_in_it);
     tcase_add_test(t, as_many_threads_as_allowed);
     tcase_add_test(t, two_workers_end_scopes_at_any_time);
