@@ -240,6 +240,10 @@ def too_late(t, port, name, parts, gap=0.0):
                     break
             except socket.timeout:
                 pass
+            except (ConnectionResetError, BrokenPipeError):
+                # A byte that crossed the close on its way is answered by a reset.
+                got = "closed"
+                break
             except OSError as e:
                 got = str(e)
                 break
