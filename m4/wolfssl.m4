@@ -163,5 +163,5 @@ AC_DEFUN([WOLFSSL_CHECK],
     LIBS=$save_LIBS
     AS_IF([test "x$wolfssl_libdir" = x],
         [wolfssl_where=`$PKG_CONFIG --variable=libdir wolfssl`], [wolfssl_where=$wolfssl_libdir])
-    AS_IF([test "x$WOLFSSL_PRIVATE" != x], [wolfssl_where="copied from $wolfssl_where"])
-    wolfssl_summary="wolfSSL, $wolfssl_where, ${wolfssl_accel:-no acceleration}"])])
+    AS_IF([test "x$WOLFSSL_PRIVATE" != x], [wolfssl_where="a copy of $wolfssl_where"])
+    wolfssl_summary="with wolfSSL ($wolfssl_where; ${wolfssl_accel:-no acceleration})"])])

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A module defines exactly one dynamic symbol and needs none of the host; the daemon offers none.
+# A module defines exactly one dynamic symbol and needs none of the host; the daemon offers none,
+# and holds no TLS library: that is the modules'.
 set -eu
 rc=0
 n=0
@@ -34,5 +35,8 @@ nm -g --defined-only "$top_builddir/core/libcore.a" 2>/dev/null |
 nm -D --defined-only "$POSTERN" | awk '{ print $NF }' | sed 's/@.*//' | sort -u >"$tmp/daemon"
 if [ -z "${SANITIZERS:-}" ] && comm -12 "$tmp/core" "$tmp/daemon" | grep .; then
     fail "the daemon exports the names above"
+fi
+if readelf -d "$POSTERN" | grep 'NEEDED.*wolfssl'; then
+    fail "the daemon is linked with a TLS library"
 fi
 exit $rc
