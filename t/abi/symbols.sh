@@ -23,6 +23,12 @@ for so in "$MODULE_DIR"/*.so; do
     if nm -D --undefined-only "$so" | grep ' pst_'; then
         fail "${so##*/} needs symbols of the host"
     fi
+    # A private wolfSSL lies in the folder above the modules: no other may be found instead.
+    lib=$(ldd "$so" 2>/dev/null | sed -n 's/.*libwolfssl[^ ]* => \([^ ]*\).*/\1/p')
+    for private in "$MODULE_DIR"/../libwolfssl.so.*; do
+        [ -z "$lib" ] || [ ! -e "$private" ] || cmp -s "$lib" "$private" ||
+            fail "${so##*/} would use $lib"
+    done
 done
 [ $n -gt 0 ] || fail "no modules in $MODULE_DIR"
 

@@ -61,8 +61,11 @@ diff -u "$WORK/expected" "$WORK/out" || fail "the plan is another one"
 assert_status 0 "$POSTERN" -V -c "$CONF"
 assert_grep "^modules: +$MODULE_DIR\$" "$WORK/out"
 for so in "$MODULE_DIR"/*.so; do
-    so=${so##*/}
-    assert_grep "^  ${so%.so} ([0-9]+\.[0-9]|cannot be loaded: )" "$WORK/out"
+    name=${so##*/}
+    assert_grep "^  ${name%.so} ([0-9]|cannot be loaded: )" "$WORK/out"
+    if ldd "$so" 2>/dev/null | grep -q libwolfssl; then
+        assert_grep "^  ${name%.so} [0-9.]+ \(wolfSSL [0-9.]+, " "$WORK/out"
+    fi
 done
 assert_status 1 "$POSTERN" -V -c "$WORK/not-there"
 assert_status 0 "$POSTERN" -t -c "$CONF"
