@@ -122,6 +122,8 @@ enum {
     SIG_ED25519 = 0x0807
 };
 
+#define SUPPORTED_VERSIONS 43 /* an extension: RFC 8446 section 4.2 */
+
 static bool has(const uint16_t *list, uint32_t n, uint16_t what)
 {
     for (uint32_t i = 0; i < n; i++) {
@@ -130,6 +132,11 @@ static bool has(const uint16_t *list, uint32_t n, uint16_t what)
         }
     }
     return false;
+}
+
+static bool has_extension(const struct pst_hello *h, uint16_t type)
+{
+    return has(h->extensions, h->n_extensions, type);
 }
 
 static bool can_verify(const struct pst_hello *h, const struct tls_x509 *x, bool tls13)
@@ -196,14 +203,37 @@ const struct term_cert *term_choose(const struct term *t, const struct pst_hello
     return best;
 }
 
-bool term_shares_group(const struct term *t, const struct pst_hello *hello)
+/* RFC 8446 section 4.2.1: without supported_versions a hello speaks of TLS 1.2 at most. */
+static bool shares_version(const struct term *t, const struct pst_hello *h)
+{
+    bool tls13 = has(h->versions, h->n_versions, 0x0304) && has_extension(h, SUPPORTED_VERSIONS);
+    bool tls12 = has_extension(h, SUPPORTED_VERSIONS) ? has(h->versions, h->n_versions, 0x0303)
+                                                      : h->legacy_version >= 0x0303;
+
+    return (tls13 && t->params.max >= 4) || (tls12 && t->params.min <= 3);
+}
+
+static bool shares_group(const struct term *t, const struct pst_hello *h)
 {
     for (uint8_t i = 0; i < t->params.n_groups; i++) {
-        if (has(hello->groups, hello->n_groups, t->params.groups[i])) {
+        if (has(h->groups, h->n_groups, t->params.groups[i])) {
             return true;
         }
     }
-    return hello->n_groups == 0;
+    return h->n_groups == 0;
+}
+
+uint8_t term_refuses(const struct term *t, const struct pst_hello *hello, const char **why)
+{
+    if (!shares_version(t, hello)) {
+        *why = "no TLS version in common";
+        return ALERT_PROTOCOL_VERSION;
+    }
+    if (!shares_group(t, hello)) {
+        *why = "no key exchange group in common";
+        return ALERT_HANDSHAKE_FAILURE;
+    }
+    return 0;
 }
 
 int term_choose_alpn(const struct term *t, const struct pst_hello *hello)

@@ -8,19 +8,6 @@
 #include <wolfssl/error-ssl.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
-/* RFC 8446 section 6. */
-enum {
-    ALERT_UNEXPECTED_MESSAGE = 10,
-    ALERT_HANDSHAKE_FAILURE = 40,
-    ALERT_BAD_CERTIFICATE = 42,
-    ALERT_DECODE_ERROR = 50,
-    ALERT_DECRYPT_ERROR = 51,
-    ALERT_PROTOCOL_VERSION = 70,
-    ALERT_INTERNAL_ERROR = 80,
-    ALERT_CERTIFICATE_REQUIRED = 116,
-    ALERT_NO_APPLICATION_PROTOCOL = 120
-};
-
 /* What fits when the library itself stays silent. */
 static uint8_t alert_for(const struct session *s, int err)
 {
@@ -88,11 +75,14 @@ static void deny(struct session *s, const char *code, const char *text)
     term_host->deny(s->conn, code, strlen(code), text, strlen(text));
 }
 
-int32_t session_no_group(struct session *s)
+int32_t session_refused(struct session *s, uint8_t alert, const char *why)
 {
-    tls_io_alert(&s->io, ALERT_HANDSHAKE_FAILURE);
+    char text[256];
+
+    snprintf(text, sizeof(text), "%s (alert %u sent)", why, alert);
+    deny(s, "tls-handshake", text);
+    tls_io_alert(&s->io, alert);
     (void)tls_io_push(&s->io);
-    deny(s, "tls-handshake", "no key exchange group in common (alert 40 sent)");
     return PST_ERR_PROTOCOL;
 }
 

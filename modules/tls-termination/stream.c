@@ -324,6 +324,8 @@ static int use_alpn(struct session *s, const struct pst_hello *hello)
 int32_t session_start(struct session *s, const struct pst_hello *hello)
 {
     pst_stream *inner = NULL;
+    const char *why = NULL;
+    uint8_t alert;
 
     s->ssl = wolfSSL_new(term_choose(s->term, hello)->ctx);
     if (s->ssl == NULL || use_alpn(s, hello) != 0 ||
@@ -335,7 +337,7 @@ int32_t session_start(struct session *s, const struct pst_hello *hello)
     }
     wolfSSL_SetCertCbCtx(s->ssl, s);
     tls_io_begin(&s->io, s->ssl, term_host, inner);
-    /* wolfSSL would ask for a group that the client has already offered. */
-    s->failed = term_shares_group(s->term, hello) ? PST_OK : session_no_group(s);
+    alert = term_refuses(s->term, hello, &why);
+    s->failed = alert == 0 ? PST_OK : session_refused(s, alert, why);
     return PST_CLAIM;
 }

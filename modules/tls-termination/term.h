@@ -18,6 +18,19 @@
 #define TERM_DIGEST     32
 #define TERM_AUTH_DEPTH 4
 
+/* RFC 8446 section 6. */
+enum {
+    ALERT_UNEXPECTED_MESSAGE = 10,
+    ALERT_HANDSHAKE_FAILURE = 40,
+    ALERT_BAD_CERTIFICATE = 42,
+    ALERT_DECODE_ERROR = 50,
+    ALERT_DECRYPT_ERROR = 51,
+    ALERT_PROTOCOL_VERSION = 70,
+    ALERT_INTERNAL_ERROR = 80,
+    ALERT_CERTIFICATE_REQUIRED = 116,
+    ALERT_NO_APPLICATION_PROTOCOL = 120
+};
+
 /* The host, set once in load(), read-only afterwards. */
 extern const struct pst_host *term_host;
 
@@ -75,8 +88,11 @@ int32_t term_configure(struct term *t, const pst_cfg *cfg);
 int32_t term_contexts(struct term *t);
 /* The certificate that suits a client best; never NULL. [worker] */
 const struct term_cert *term_choose(const struct term *t, const struct pst_hello *hello);
-/* False: the client names its groups, and none of them is ours. [worker] */
-bool term_shares_group(const struct term *t, const struct pst_hello *hello);
+/*
+ * The alert for a client that has no version or group in common with us, and why; 0: none. wolfSSL
+ * would answer some of them with something else, or ask for a group already offered. [worker]
+ */
+uint8_t term_refuses(const struct term *t, const struct pst_hello *hello, const char **why);
 /* The first protocol of ours that the client offers; -1: none. [worker] */
 int term_choose_alpn(const struct term *t, const struct pst_hello *hello);
 
@@ -138,8 +154,8 @@ int32_t session_start(struct session *s, const struct pst_hello *hello);
  * host why. Answers PST_ERR_PROTOCOL, or the error of the stream below. [worker]
  */
 int32_t session_failed(struct session *s, int err);
-/* Refuse a client that shares no group with us. Answers PST_ERR_PROTOCOL. [worker] */
-int32_t session_no_group(struct session *s);
+/* Refuse a client before the library has said anything. Answers PST_ERR_PROTOCOL. [worker] */
+int32_t session_refused(struct session *s, uint8_t alert, const char *why);
 
 /* --- peer.c ----------------------------------------------------------------------------------- */
 
