@@ -191,7 +191,7 @@ static int check_pair(const struct tls_cred *c, const char *cert_path, const cha
                                                  WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS) {
         rc = because(why, why_n, "%s: no private key, or of another kind than the certificate's",
                      key_path);
-    } else if (wolfSSL_CTX_check_private_key(ctx) != WOLFSSL_SUCCESS) {
+    } else if (wolfSSL_CTX_check_private_key(ctx) != WOLFSSL_SUCCESS || !tls_cred_proves(c, ctx)) {
         rc =
             because(why, why_n, "%s does not belong to the certificate in %s", key_path, cert_path);
     }

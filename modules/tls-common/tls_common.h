@@ -179,6 +179,8 @@ struct tls_cred {
 int tls_cred_load(struct tls_cred *c, const char *cert_path, const char *key_path, char *why,
                   size_t why_n);
 void tls_cred_free(struct tls_cred *c);
+/* selftest.c: try whether the key in this server context signs for its certificate. [main] */
+bool tls_cred_proves(const struct tls_cred *c, WOLFSSL_CTX *server_ctx);
 /* Put both into a context; 0, or -1. */
 int tls_cred_apply(const struct tls_cred *c, WOLFSSL_CTX *ctx);
 /* True when a name of the certificate covers this normalised host name. */

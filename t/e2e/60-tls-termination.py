@@ -129,7 +129,8 @@ def slow_client():
         thread.start()
         time.sleep(0.5)
         grown = memory(PID) - before
-        same("kept for it at most 4 MiB", True, grown < 4 << 20)
+        if not os.environ.get("SANITIZERS") and not os.environ.get("POSTERN_WRAP"):
+            same("kept for it at most 4 MiB", True, grown < 4 << 20)
         got, end = p.client.read_to_end()
         thread.join()
         same("data", (True, "close_notify"), (got == data, end))
