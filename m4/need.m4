@@ -19,4 +19,4 @@ AC_DEFUN([NEED_REPORT],
     [AC_MSG_ERROR([libraries are missing. On Debian and Ubuntu this brings them:
 
     apt-get install$need_packages
-])])])
+$need_hints])])])

@@ -15,6 +15,11 @@ JOBS=$(nproc 2>/dev/null || echo 2)
 PASSED=0
 FAILED=0
 MINUTES_PER_STEP=20
+# As configure takes it. bootstrap says; else the one that bootstrap built, or the system's.
+if [ -z "${WITH_WOLFSSL:-}" ]; then
+    WITH_WOLFSSL=yes
+    [ ! -e "$BUILD/wolfssl/postern-build" ] || WITH_WOLFSSL=$BUILD/wolfssl
+fi
 
 say()
 {
@@ -73,7 +78,7 @@ configured()
     shift
     rm -rf "$dir"
     mkdir -p "$dir"
-    cd "$dir" && "$TOP/configure" -q "$@"
+    cd "$dir" && "$TOP/configure" -q --with-wolfssl="$WITH_WOLFSSL" "$@"
 }
 
 # results FOLDER RESULT: test logs with that result.
@@ -132,6 +137,21 @@ clang_build()
         rm -rf "$BUILD/clang"
 }
 
+# The stock library is slow; the tests of TLS are run once over it, to see that they pass.
+tls_tests()
+{
+    (cd "$TOP" && find t/unit t/modules t/e2e -maxdepth 1 \
+        \( -name 'check_tls*.c' -o -name '*tls*.sh' \)) | sed 's/\.c$//' | sort | tr '\n' ' '
+}
+
+# Without TLS modules the daemon must build, and have none of them.
+without_tls()
+{
+    (configured "$BUILD/without-tls" --without-wolfssl --enable-werror) &&
+        make -C "$BUILD/without-tls" -j"$JOBS" all &&
+        [ -z "$(find "$BUILD/without-tls" -name '*tls*.so')" ] && rm -rf "$BUILD/without-tls"
+}
+
 scripts()
 {
     cd "$TOP" && find . -path "./${BUILD#"$TOP"/}" -prune -o -path ./.git -prune -o \
@@ -144,8 +164,8 @@ manuals()
     cd "$TOP" && mandoc -T lint -W warning ./doc/*.[0-9]
 }
 
-declare -fx configured distcheck clang_build scripts manuals
-export TOP BUILD LOGS JOBS
+declare -fx configured distcheck clang_build without_tls scripts manuals
+export TOP BUILD LOGS JOBS WITH_WOLFSSL
 
 # run STEP
 run()
@@ -156,6 +176,8 @@ run()
     tsan) WRAP=$(without_aslr) suite tsan "" --enable-sanitizers=thread ;;
     fuzz) suite fuzz "$(fuzz_targets)" CC=clang --enable-fuzz ;;
     clang) single clang bash -c clang_build ;;
+    stock) suite stock "$(tls_tests)" --with-wolfssl=yes --enable-werror ;;
+    without-tls) single without-tls bash -c without_tls ;;
     distcheck) single distcheck bash -c distcheck ;;
     shellcheck) single shellcheck bash -c scripts ;;
     manuals) single manuals bash -c manuals ;;
@@ -169,7 +191,7 @@ fuzz_targets()
 }
 
 if [ $# -eq 0 ]; then
-    set -- shellcheck manuals gcc asan tsan clang fuzz distcheck
+    set -- shellcheck manuals gcc asan tsan clang stock without-tls fuzz distcheck
 fi
 say "Logs are in $LOGS; the whole takes about 20 minutes on two cores."
 for step; do

@@ -38,8 +38,9 @@ bool conn_alert_possible(const struct conn *c)
 {
     const struct conn_setup *s = c->setup;
 
-    /* Only to a client that began to speak TLS and whose TLS nobody terminates here. */
-    return s != NULL && s->tls_seen && c->state < CONN_RELAY && stream_inner(c->client) == NULL;
+    /* Only to a client that began to speak TLS, and before anybody answers it here. */
+    return s != NULL && s->tls_seen && c->state < CONN_RELAY &&
+           (stream_inner(c->client) == NULL || c->state == CONN_TRANSPORT);
 }
 
 /* --- deadlines ---------------------------------------------------------------------------------- */
@@ -68,7 +69,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
 void conn_deadline(struct conn *c, uint64_t ms, uint32_t reason)
 {
-    struct timeval tv = { .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+    struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
+                          .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
 
     c->setup->timer_reason = reason;
     (void)evtimer_add(&c->setup->timer, &tv);

@@ -65,7 +65,8 @@ static bool send_alert(struct conn *c, uint8_t alert)
     uint8_t record[] = { 21, 3, 3, 0, 2, 2, alert };
     const struct pst_iov v = { record, sizeof(record) };
 
-    if (!conn_alert_possible(c) || stream_write(c->client, &v, 1) != (int64_t)sizeof(record)) {
+    if (!conn_alert_possible(c) ||
+        stream_write(stream_base(c->client), &v, 1) != (int64_t)sizeof(record)) {
         return false;
     }
     c->alert_sent = (uint8_t)(alert + 1);
@@ -182,7 +183,8 @@ static void log_end(const struct conn *c, const struct conn_end *e)
         LOGF_Z("error", e->sys_errno == 0 ? NULL : strerrorname_np(e->sys_errno)),
         LOGF_U64("bytes_in", c->client_in), LOGF_U64("bytes_out", c->client_out),
         LOGF_U64("ms", (loop_now(c->w->loop) - c->t_accept) / 1000000),
-        LOGF_Z("truncated", e->truncated ? "true" : NULL), LOGF_U64_IF("not_logged", held, held > 0));
+        LOGF_Z("truncated", e->truncated ? "true" : NULL),
+        LOGF_U64_IF("not_logged", held, held > 0));
 }
 
 /* The client's socket outlives the connection when its last bytes must still arrive. */

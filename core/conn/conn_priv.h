@@ -131,6 +131,7 @@ struct conn_end {
 
 /* TLS alerts the core may send (RFC 8446 section 6, RFC 6066 section 3). */
 enum {
+    ALERT_UNEXPECTED_MESSAGE = 10,
     ALERT_ACCESS_DENIED = 49,
     ALERT_DECODE_ERROR = 50,
     ALERT_INTERNAL_ERROR = 80,

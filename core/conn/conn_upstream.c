@@ -23,15 +23,78 @@ static void wait_for(struct stream *s, int32_t want)
     stream_interest(s, want == PST_WANT_WRITE ? PST_STREAM_WRITE : PST_STREAM_READ);
 }
 
+/* Largest content of a record (RFC 8446 section 5.1), and what goes before it. */
+#define RECORD_MAX  ((size_t)1 << 14)
+#define RECORD_HEAD 5
+
+/*
+ * What was read, with the ClientHello in as few records as will hold it: TLS engines stumble over
+ * one in tiny pieces. The handshake hashes messages, not records, so both ends agree (RFC 8446
+ * section 4.4.1). ERR_OK or ERR_NOMEM.
+ */
+static int reframe(const struct conn_setup *s, struct buf *out)
+{
+    const struct buf *msg = &s->hello.msg;
+    size_t rest = s->wire.len - s->hello.consumed;
+    int rc = ERR_OK;
+
+    buf_init(out, msg->len + (msg->len / RECORD_MAX + 1) * RECORD_HEAD + rest);
+    for (size_t off = 0; rc == ERR_OK && off < msg->len; off += RECORD_MAX) {
+        size_t n = msg->len - off < RECORD_MAX ? msg->len - off : RECORD_MAX;
+        const uint8_t head[RECORD_HEAD] = { HELLO_RECORD_TYPE, 3, 1, (uint8_t)(n >> 8),
+                                            (uint8_t)n };
+
+        rc = buf_add(out, head, sizeof(head));
+        if (rc == ERR_OK) {
+            rc = buf_add(out, msg->p + off, n);
+        }
+    }
+    if (rc == ERR_OK && rest > 0) {
+        rc = buf_add(out, s->wire.p + s->hello.consumed, rest);
+    }
+    if (rc != ERR_OK) {
+        buf_free(out);
+    }
+    return rc;
+}
+
+/*
+ * A module terminates TLS and the hello came in pieces. Nothing may follow it inside its last
+ * record: keys change behind it (RFC 8446 section 5.1). False: the connection has ended.
+ */
+static bool replay_reframed(struct conn *c, struct buf *plain)
+{
+    if (c->setup->hello.left > 0) {
+        buf_free(plain);
+        conn_end(c, &(struct conn_end){ .reason = PST_END_BAD_HELLO,
+                                        .side = PST_SIDE_CLIENT,
+                                        .alert = ALERT_UNEXPECTED_MESSAGE,
+                                        .code = "bad-hello",
+                                        .text = "more in the record that ends the ClientHello" });
+        return false;
+    }
+    stream_set_prefix(c->client, plain);
+    return true;
+}
+
 enum conn_step conn_transport(struct conn *c)
 {
     struct conn_setup *s = c->setup;
+    struct buf plain = { 0 };
     int32_t v;
 
+    if (s->hello.fragmented && reframe(s, &plain) != ERR_OK) {
+        conn_fail(c, PST_END_INTERNAL, 0, "no-memory", NULL);
+        return STEP_WAIT;
+    }
     /* What was read to find the edge is read again by whoever comes next. */
     stream_set_prefix(c->client, &s->wire);
     s->claimed = false;
     v = conn_stage(c, PST_STAGE_TRANSPORT, NULL);
+    if (v == PST_CLAIM && plain.len > 0 && !replay_reframed(c, &plain)) {
+        return STEP_WAIT;
+    }
+    buf_free(&plain);
     if (v == PST_CLAIM) {
         conn_deadline(c, timeouts(c)->handshake, PST_END_HANDSHAKE_TIMEOUT);
         c->state = CONN_HANDSHAKE;
@@ -246,6 +309,7 @@ static void on_relay_done(void *arg, const struct relay_end *end)
                     .sys_errno = end->sys_errno,
                     .truncated = end->truncated,
                     .abort = end->reason == PST_END_RESET || end->reason == PST_END_INTERNAL,
+                    .linger = end->last_words,
                     .code = end->half_close ? "half-close-timeout" : NULL,
                 });
 }

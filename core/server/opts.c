@@ -1,43 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "core/server/opts.h"
 
-#include <event2/event.h>
 #include <getopt.h>
-#include <libconfig.h>
+#include <stddef.h>
 #include <stdio.h>
 
-#include "config.h"
-#include "plugin-api/postern_module.h"
+#include "core/server/version.h"
 
 static void usage(FILE *out)
 {
     fputs("Usage: postern [-c FILE] [-t] [-v]\n"
-          "       postern -V | -h\n"
+          "       postern -V [-c FILE]\n"
+          "       postern -h\n"
           "\n"
-          "  -c, --config FILE   configuration (default " POSTERN_SYSCONFDIR "/postern/postern.conf)\n"
+          "  -c, --config FILE   configuration (default " POSTERN_SYSCONFDIR
+          "/postern/postern.conf)\n"
           "  -t, --test          check the configuration and exit: 0 good, 1 bad\n"
           "  -v, --verbose       with -t: print the plan of every listener and edge;\n"
           "                      without: one log level more\n"
-          "  -V, --version       print versions and paths and exit\n"
+          "  -V, --version       print versions, paths and the modules installed, and exit\n"
           "  -h, --help          print this and exit\n"
           "\n"
           "Postern runs in the foreground. HUP reloads, USR1 reopens logs, TERM and INT drain and\n"
           "stop, a second one stops at once. See postern(8) and postern.conf(5).\n",
           out);
-}
-
-static void version(void)
-{
-    printf("postern %s\n", PACKAGE_VERSION);
-    printf("module ABI:  %d.%d\n", PST_ABI_MAJOR, PST_ABI_MINOR);
-    printf("modules:     %s\n", POSTERN_MODULE_DIR);
-    printf("config:      %s/postern/postern.conf\n", POSTERN_SYSCONFDIR);
-    printf("libevent:    %s (built with %s)\n", event_get_version(), LIBEVENT_VERSION);
-    printf("libconfig:   %d.%d.%d\n", LIBCONFIG_VER_MAJOR, LIBCONFIG_VER_MINOR,
-           LIBCONFIG_VER_REVISION);
-#if defined(__VERSION__)
-    printf("compiler:    %s\n", __VERSION__);
-#endif
 }
 
 int opts_parse(int argc, char **argv, struct opts *o)
@@ -47,9 +33,10 @@ int opts_parse(int argc, char **argv, struct opts *o)
         { "verbose", no_argument, NULL, 'v' },      { "version", no_argument, NULL, 'V' },
         { "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
     };
+    bool show_version = false;
     int c;
 
-    *o = (struct opts){ .conf = POSTERN_SYSCONFDIR "/postern/postern.conf" };
+    *o = (struct opts){ 0 };
     while ((c = getopt_long(argc, argv, "c:tvVh", longs, NULL)) != -1) {
         switch (c) {
         case 'c':
@@ -62,8 +49,8 @@ int opts_parse(int argc, char **argv, struct opts *o)
             o->verbose = true;
             break;
         case 'V':
-            version();
-            return EXIT_OK;
+            show_version = true;
+            break;
         case 'h':
             usage(stdout);
             return EXIT_OK;
@@ -76,6 +63,12 @@ int opts_parse(int argc, char **argv, struct opts *o)
         fprintf(stderr, "postern: unexpected argument: %s\n", argv[optind]);
         usage(stderr);
         return EXIT_USAGE;
+    }
+    if (show_version) {
+        return version_print(o->conf);
+    }
+    if (o->conf == NULL) {
+        o->conf = POSTERN_SYSCONFDIR "/postern/postern.conf";
     }
     return -1;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Bytes that wait at a base: the preface already read, and the header not yet written. */
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +26,7 @@ void stream_set_prefix(struct stream *s, struct buf *b)
 {
     struct stream_base *base = s->base;
 
-    assert(base->prefix == NULL);
+    stream_bytes_free(&base->prefix);
     if (b->len == 0) {
         buf_free(b);
         return;

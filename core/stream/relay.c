@@ -31,6 +31,7 @@ enum relay_step relay_fail(struct relay *r, unsigned side, int64_t rc)
     }
     r->end.reason = PST_END_RESET;
     r->end.side = side == 0 ? PST_SIDE_CLIENT : PST_SIDE_UPSTREAM;
+    r->end.last_words = side == 0 && rc == PST_ERR_PROTOCOL;
     if (r->end.sys_errno == 0) {
         r->end.sys_errno = stream_errno(r->s[side]);
     }

@@ -28,6 +28,7 @@ struct relay_end {
     int sys_errno;
     bool truncated;   /* a direction ended without a proper end                                */
     bool half_close;  /* the half-close timer, not the idle timer, ran out                     */
+    bool last_words;  /* the client's transport has told it why (an alert): let that arrive    */
 };
 
 struct relay_config {

@@ -61,6 +61,7 @@ int32_t stream_direct_fd(struct stream *s, uint32_t dir);
 /*
  * Bytes to be read before anything from below: the preface that the core has already taken from
  * the client. `b` is moved into the base (its owner is the stream now) and freed once replayed.
+ * A prefix that is there is replaced.
  */
 void stream_set_prefix(struct stream *s, struct buf *b);
 size_t stream_prefix_left(struct stream *s);

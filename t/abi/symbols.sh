@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A module defines exactly one dynamic symbol and needs none of the host; the daemon offers none.
+# A module defines exactly one dynamic symbol and needs none of the host; the daemon offers none,
+# and holds no TLS library: that is the modules'.
 set -eu
 rc=0
 n=0
@@ -22,6 +23,12 @@ for so in "$MODULE_DIR"/*.so; do
     if nm -D --undefined-only "$so" | grep ' pst_'; then
         fail "${so##*/} needs symbols of the host"
     fi
+    # A private wolfSSL lies in the folder above the modules: no other may be found instead.
+    lib=$(ldd "$so" 2>/dev/null | sed -n 's/.*libwolfssl[^ ]* => \([^ ]*\).*/\1/p')
+    for private in "$MODULE_DIR"/../libwolfssl.so.*; do
+        [ -z "$lib" ] || [ ! -e "$private" ] || cmp -s "$lib" "$private" ||
+            fail "${so##*/} would use $lib"
+    done
 done
 [ $n -gt 0 ] || fail "no modules in $MODULE_DIR"
 
@@ -34,5 +41,8 @@ nm -g --defined-only "$top_builddir/core/libcore.a" 2>/dev/null |
 nm -D --defined-only "$POSTERN" | awk '{ print $NF }' | sed 's/@.*//' | sort -u >"$tmp/daemon"
 if [ -z "${SANITIZERS:-}" ] && comm -12 "$tmp/core" "$tmp/daemon" | grep .; then
     fail "the daemon exports the names above"
+fi
+if readelf -d "$POSTERN" | grep 'NEEDED.*wolfssl'; then
+    fail "the daemon is linked with a TLS library"
 fi
 exit $rc

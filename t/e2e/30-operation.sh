@@ -30,7 +30,7 @@ assert_grep 'unexpected argument: surplus' "$WORK/out"
 assert_status 1 "$POSTERN" -t -c "$WORK/not-there"
 assert_grep 'not-there: cannot be read: No such file' "$WORK/out"
 
-say "-t"
+say "-t, and -V of a module folder"
 cat >"$CONF" <<EOC
 workers = 1;
 module_dir = "$MODULE_DIR";
@@ -59,6 +59,16 @@ edge b
 postern: $CONF is good
 EOC
 diff -u "$WORK/expected" "$WORK/out" || fail "the plan is another one"
+assert_status 0 "$POSTERN" -V -c "$CONF"
+assert_grep "^modules: +$MODULE_DIR\$" "$WORK/out"
+for so in "$MODULE_DIR"/*.so; do
+    name=${so##*/}
+    assert_grep "^  ${name%.so} ([0-9]|cannot be loaded: )" "$WORK/out"
+    if ldd "$so" 2>/dev/null | grep -q libwolfssl; then
+        assert_grep "^  ${name%.so} [0-9.]+ \(wolfSSL [0-9.]+, " "$WORK/out"
+    fi
+done
+assert_status 1 "$POSTERN" -V -c "$WORK/not-there"
 assert_status 0 "$POSTERN" -t -c "$CONF"
 assert_no_grep 'on_admit' "$WORK/out"
 

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Certificates and private keys from files, checked as strictly as a start deserves. */
+#include "tls-common/tls_common.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <wolfssl/wolfcrypt/asn_public.h>
+
+#define CHAIN_MAX    16
+#define SAN_DNS_NAME 0x82 /* [2] IA5String (RFC 5280 section 4.2.1.6) */
+
+__attribute__((format(printf, 3, 4))) static int because(char *why, size_t n, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(why, n, fmt, ap);
+    va_end(ap);
+    return -1;
+}
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+static int check_file(int fd, const char *path, bool secret, size_t *size, char *why, size_t n)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0) {
+        return because(why, n, "%s: %s", path, strerror(errno));
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return because(why, n, "%s is not a regular file", path);
+    }
+    if (secret && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        return because(why, n,
+                       "%s: a private key that group or others may use (mode %04o); chmod "
+                       "600",
+                       path, (unsigned)(st.st_mode & 07777));
+    }
+    if (st.st_size <= 0 || (size_t)st.st_size > TLS_FILE_MAX) {
+        return because(why, n, st.st_size <= 0 ? "%s is empty" : "%s is larger than 1 MiB", path);
+    }
+    *size = (size_t)st.st_size;
+    return 0;
+}
+
+uint8_t *tls_file_read(const char *path, bool secret, size_t *n, char *why, size_t why_n)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    uint8_t *p = NULL;
+    size_t size = 0, got = 0;
+
+    if (fd < 0) {
+        because(why, why_n, "%s: %s", path, strerror(errno));
+        return NULL;
+    }
+    if (check_file(fd, path, secret, &size, why, why_n) == 0) {
+        p = malloc(size + 1);
+        if (p == NULL) {
+            because(why, why_n, "out of memory");
+        }
+    }
+    while (p != NULL && got < size) {
+        ssize_t r = read(fd, p + got, size - got);
+
+        if (r < 0 && errno == EINTR) {
+            continue;
+        }
+        if (r <= 0) {
+            because(why, why_n, "%s: %s", path, r < 0 ? strerror(errno) : "it became shorter");
+            explicit_bzero(p, size);
+            free(p);
+            p = NULL;
+            break;
+        }
+        got += (size_t)r;
+    }
+    close(fd);
+    if (p != NULL) {
+        p[size] = '\0';
+        *n = size;
+    }
+    return p;
+}
+
+/* --- chain ------------------------------------------------------------------------------------ */
+
+static bool same(const struct tls_der *a, const struct tls_der *b)
+{
+    return a->n == b->n && memcmp(a->p, b->p, a->n) == 0;
+}
+
+/* The next certificate of a PEM file; 1, 0 at the end, -1. *off advances. */
+static int next_pem(const uint8_t *pem, size_t n, size_t *off, DerBuffer **der)
+{
+    EncryptedInfo info;
+
+    if (*off >= n || strstr((const char *)pem + *off, "-----BEGIN") == NULL) {
+        return 0;
+    }
+    memset(&info, 0, sizeof(info));
+    *der = NULL;
+    if (wc_PemToDer(pem + *off, (long)(n - *off), CERT_TYPE, der, NULL, &info, NULL) != 0 ||
+        info.consumed <= 0) {
+        wc_FreeDer(der);
+        return -1;
+    }
+    *off += (size_t)info.consumed;
+    return 1;
+}
+
+static int keep_leaf(struct tls_cred *c, const DerBuffer *der)
+{
+    c->leaf = malloc(der->length);
+    if (c->leaf == NULL) {
+        return -1;
+    }
+    memcpy(c->leaf, der->buffer, der->length);
+    c->leaf_n = der->length;
+    return tls_x509_read(c->leaf, c->leaf_n, &c->x509);
+}
+
+/* Each certificate must have been issued by the next one; a root at the end is allowed. */
+static int check_chain(struct tls_cred *c, const char *path, char *why, size_t why_n)
+{
+    DerBuffer *der[CHAIN_MAX] = { NULL };
+    struct tls_x509 x[CHAIN_MAX];
+    size_t off = 0, n = 0;
+    int rc = 0, more = 0;
+
+    while (rc == 0 && n < CHAIN_MAX && (more = next_pem(c->chain, c->chain_n, &off, &der[n])) > 0) {
+        if (tls_x509_read(der[n]->buffer, der[n]->length, &x[n]) != 0) {
+            rc = because(why, why_n, "%s: certificate %zu cannot be read", path, n + 1);
+        } else if (n > 0 && !same(&x[n - 1].issuer, &x[n].subject)) {
+            rc = because(why, why_n,
+                         "%s: certificate %zu was not issued by certificate %zu; the order is "
+                         "server, then each issuer",
+                         path, n, n + 1);
+        }
+        n++;
+    }
+    if (rc == 0 && (more < 0 || n == 0)) {
+        rc = because(why, why_n, n == 0 ? "%s: no certificate in it" : "%s: damaged PEM", path);
+    } else if (rc == 0 && more > 0) {
+        rc = because(why, why_n, "%s: more than %d certificates", path, CHAIN_MAX);
+    } else if (rc == 0 && keep_leaf(c, der[0]) != 0) {
+        rc = because(why, why_n, "out of memory");
+    } else if (rc == 0 && c->x509.key == 0) {
+        rc = because(why, why_n, "%s: the key is neither RSA nor ECDSA nor Ed25519", path);
+    }
+    for (size_t i = 0; i < CHAIN_MAX; i++) {
+        wc_FreeDer(&der[i]);
+    }
+    return rc;
+}
+
+/* --- both ------------------------------------------------------------------------------------- */
+
+int tls_cred_apply(const struct tls_cred *c, WOLFSSL_CTX *ctx)
+{
+    return wolfSSL_CTX_use_certificate_chain_buffer(ctx, c->chain, (long)c->chain_n) ==
+                       WOLFSSL_SUCCESS &&
+                   wolfSSL_CTX_use_PrivateKey_buffer(ctx, c->key, (long)c->key_n,
+                                                     WOLFSSL_FILETYPE_PEM) == WOLFSSL_SUCCESS &&
+                   wolfSSL_CTX_check_private_key(ctx) == WOLFSSL_SUCCESS
+               ? 0
+               : -1;
+}
+
+static int check_pair(const struct tls_cred *c, const char *cert_path, const char *key_path,
+                      char *why, size_t why_n)
+{
+    WOLFSSL_CTX *ctx = wolfSSL_CTX_new(wolfSSLv23_server_method());
+    int rc = 0;
+
+    if (ctx == NULL) {
+        return because(why, why_n, "out of memory");
+    }
+    if (wolfSSL_CTX_use_certificate_chain_buffer(ctx, c->chain, (long)c->chain_n) !=
+        WOLFSSL_SUCCESS) {
+        rc = because(why, why_n, "%s: wolfSSL cannot use this certificate", cert_path);
+    } else if (wolfSSL_CTX_use_PrivateKey_buffer(ctx, c->key, (long)c->key_n,
+                                                 WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS) {
+        rc = because(why, why_n, "%s: no private key, or of another kind than the certificate's",
+                     key_path);
+    } else if (wolfSSL_CTX_check_private_key(ctx) != WOLFSSL_SUCCESS || !tls_cred_proves(c, ctx)) {
+        rc =
+            because(why, why_n, "%s does not belong to the certificate in %s", key_path, cert_path);
+    }
+    wolfSSL_CTX_free(ctx);
+    return rc;
+}
+
+/* RFC 7468 section 11, and the older header of RFC 1421. */
+static bool is_encrypted(const uint8_t *key)
+{
+    return strstr((const char *)key, "BEGIN ENCRYPTED PRIVATE KEY") != NULL ||
+           strstr((const char *)key, "Proc-Type: 4,ENCRYPTED") != NULL;
+}
+
+int tls_cred_load(struct tls_cred *c, const char *cert_path, const char *key_path, char *why,
+                  size_t why_n)
+{
+    memset(c, 0, sizeof(*c));
+    c->chain = tls_file_read(cert_path, false, &c->chain_n, why, why_n);
+    if (c->chain == NULL || check_chain(c, cert_path, why, why_n) != 0) {
+        return -1;
+    }
+    c->key = tls_file_read(key_path, true, &c->key_n, why, why_n);
+    if (c->key == NULL) {
+        return -1;
+    }
+    if (is_encrypted(c->key)) {
+        return because(why, why_n,
+                       "%s: the key is encrypted, and nobody is here to type a "
+                       "passphrase",
+                       key_path);
+    }
+    return check_pair(c, cert_path, key_path, why, why_n);
+}
+
+void tls_cred_free(struct tls_cred *c)
+{
+    if (c->key != NULL) {
+        explicit_bzero(c->key, c->key_n);
+    }
+    free(c->chain);
+    free(c->key);
+    free(c->leaf);
+    memset(c, 0, sizeof(*c));
+}
+
+/* RFC 6125 section 6.4: a wildcard is the whole first label and stands for one label. */
+static bool name_matches(const struct tls_der *pattern, const char *name, size_t n)
+{
+    const char *p = (const char *)pattern->p;
+    const char *dot;
+
+    if (pattern->n == n && strncasecmp(p, name, n) == 0) {
+        return true;
+    }
+    if (pattern->n < 3 || p[0] != '*' || p[1] != '.') {
+        return false;
+    }
+    dot = memchr(name, '.', n);
+    return dot != NULL && dot > name && n - (size_t)(dot - name) == pattern->n - 1 &&
+           strncasecmp(dot, p + 1, pattern->n - 1) == 0;
+}
+
+bool tls_cred_covers(const struct tls_cred *c, const char *name, size_t n)
+{
+    struct tls_der list = c->x509.sans, value;
+    uint8_t tag;
+
+    while (n > 0 && list.n > 0 && tls_der_next(&list, &tag, &value)) {
+        if (tag == SAN_DNS_NAME && name_matches(&value, name, n)) {
+            return true;
+        }
+    }
+    return false;
+}

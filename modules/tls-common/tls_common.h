@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the modules that speak TLS share: the library's life, its I/O over pst_stream, names of
+ * suites and groups, certificates and keys. Linked into each of them; nothing here is exported.
+ */
+#ifndef POSTERN_MODULES_TLS_COMMON_H
+#define POSTERN_MODULES_TLS_COMMON_H
+
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/random.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <postern_module.h>
+
+#include "tls-common/tls_features.h"
+
+/* --- lib.c: life and texts -------------------------------------------------------------------- */
+
+/* In load() and unload(); counted. 0, or a negative PST_ERR_*. [main] */
+int32_t tls_lib_init(void);
+void tls_lib_cleanup(void);
+
+/* "0.1.0 (wolfSSL 5.5.4, AES-NI)": the version string of the modules. Static. [main] */
+const char *tls_version_string(void);
+
+/* The library's text for an error number, into buf; always terminated. [any] */
+const char *tls_error_text(int err, char *buf, size_t n);
+
+/*
+ * Memory and randomness of a thread, counted: in worker_init() and worker_fini(). PST_OK or
+ * PST_ERR_NOMEM. [worker]
+ */
+int32_t tls_thread_enter(void);
+void tls_thread_leave(void);
+/* Random bytes; 0 or a negative number of the library. Also on threads that never entered. [any] */
+int tls_random(uint8_t *p, size_t n);
+
+/* --- io.c: the library's reads and writes ------------------------------------------------------ */
+
+struct tls_parked; /* bytes that wait in a connection's own memory */
+
+/* TLS content types (RFC 8446 section 5.1). */
+enum { TLS_RECORD_CCS = 20, TLS_RECORD_ALERT = 21, TLS_RECORD_DATA = 23 };
+
+/*
+ * Between a WOLFSSL and the stream below it. What is read in advance stays in the thread's buffer
+ * until another connection needs that, what is written leaves when a call of ours ends: so an idle
+ * connection owns no memory here.
+ */
+struct tls_io {
+    const struct pst_host *host;
+    pst_stream *inner;
+    struct tls_parked *in, *out; /* NULL: nothing                                       */
+    int32_t failed;              /* PST_ERR_* of the stream below, 0: none              */
+    int32_t want;                /* what the stream below waited for in its last read   */
+    uint16_t body_left;          /* of the record being read                            */
+    uint8_t head[5], head_n;     /* its header being collected                          */
+    bool eof;                    /* the stream below has ended                          */
+    bool muted;                  /* our direction is over: output is dropped            */
+    bool sent_ccs, sent_data;    /* such records were written                           */
+    uint16_t records;            /* headers read since the last application data        */
+    uint16_t credit;             /* records without application data still allowed      */
+};
+
+/* Bind both; `io` is zeroed by the caller and must not move until tls_io_end(). [worker] */
+void tls_io_begin(struct tls_io *io, WOLFSSL *ssl, const struct pst_host *host, pst_stream *inner);
+/* Drop what waits. Safe on a zeroed one. [worker] */
+void tls_io_end(struct tls_io *io);
+
+/*
+ * Send what the library has written: at the end of each call into it. PST_OK, PST_WANT_WRITE while
+ * some of it waits, or an error of the stream below. [worker]
+ */
+int32_t tls_io_push(struct tls_io *io);
+/* True while written bytes wait for the stream below. */
+bool tls_io_waiting(const struct tls_io *io);
+/*
+ * wolfSSL_read() gave `n` bytes of application data: settle the account of records without any.
+ * [worker]
+ */
+void tls_io_earn(struct tls_io *io, size_t n);
+/* Append a record of our own making: an alert that the library did not send. [worker] */
+void tls_io_alert(struct tls_io *io, uint8_t alert);
+
+/* --- names.c ------------------------------------------------------------------------------------ */
+
+enum { TLS_KEY_RSA = 1, TLS_KEY_ECDSA = 2, TLS_KEY_ED25519 = 4 };
+
+/* A cipher suite we know to be sound. */
+struct tls_suite {
+    const char *iana;
+    const char *name; /* the library's: OpenSSL's for TLS 1.2 */
+    uint16_t id;
+    uint8_t keys; /* TLS_KEY_* of the certificates it works with; 0: TLS 1.3, any */
+    bool by_default;
+};
+
+struct tls_group {
+    const char *iana;
+    const char *alias; /* another usual name, NULL: none */
+    uint16_t id;
+    bool by_default;
+};
+
+/* By either name; NULL: not known, or this library lacks it. */
+const struct tls_suite *tls_suite_find(const char *name);
+const struct tls_suite *tls_suite_by_id(uint16_t id);
+const struct tls_group *tls_group_find(const char *name);
+const struct tls_group *tls_group_by_id(uint16_t id);
+/* The i-th of all; NULL: no more. Those that the library lacks are among them. */
+const struct tls_suite *tls_suite_at(size_t i);
+const struct tls_group *tls_group_at(size_t i);
+/* Can the library negotiate it? */
+bool tls_suite_present(const struct tls_suite *s);
+bool tls_group_present(const struct tls_group *g);
+/* Signature algorithms for both directions, in the library's language: nothing with SHA-1. */
+extern const char tls_sigalgs[];
+
+#define TLS_SUITES_MAX 32
+#define TLS_GROUPS_MAX 8
+
+/* What a context may negotiate. */
+struct tls_params {
+    uint16_t suites[TLS_SUITES_MAX];
+    uint16_t groups[TLS_GROUPS_MAX];
+    uint8_t n_suites, n_groups;
+    uint8_t min, max; /* minor numbers on the wire: 3 is TLS 1.2, 4 is TLS 1.3 */
+};
+
+/* Fill empty lists with the defaults that suit min and max. */
+void tls_params_default(struct tls_params *p);
+/* Apply to a context; 0, or -1: the library refused one of them (never expected). */
+int tls_params_apply(const struct tls_params *p, WOLFSSL_CTX *ctx);
+/* "TLSv1.2", "TLSv1.3"; NULL for others. */
+const char *tls_version_name(int wire_minor);
+
+/* --- x509.c: a bounded reader of certificates ------------------------------------------------- */
+
+struct tls_der {
+    const uint8_t *p;
+    size_t n;
+};
+
+/* Parts of one certificate; all of it points into the DER it was read from. */
+struct tls_x509 {
+    struct tls_der der, serial, issuer, subject, spki, sans; /* sans: content of GeneralNames */
+    uint64_t not_before, not_after;                          /* Unix time */
+    uint16_t curve; /* of an EC key: the id of its TLS group, 0: none we know */
+    uint8_t key;    /* TLS_KEY_*, 0: another kind */
+};
+
+/* 0, or -1: not a certificate that we can read. */
+int tls_x509_read(const uint8_t *p, size_t n, struct tls_x509 *out);
+/* The next element of `from`, which advances; *tag is its tag. false: no more, or malformed. */
+bool tls_der_next(struct tls_der *from, uint8_t *tag, struct tls_der *value);
+
+/* --- creds.c: certificates and keys from files ------------------------------------------------ */
+
+/* Longest file that is read as certificates, keys or lists of them. */
+#define TLS_FILE_MAX ((size_t)1024 * 1024)
+
+struct tls_cred {
+    uint8_t *chain; /* PEM, leaf first */
+    uint8_t *key;   /* PEM, wiped when freed */
+    size_t chain_n, key_n;
+    uint8_t *leaf; /* DER */
+    size_t leaf_n;
+    struct tls_x509 x509; /* of the leaf */
+};
+
+/*
+ * Read and check: key not open to group or others and not encrypted, chain in order, key matching
+ * the certificate. 0, or -1 with a sentence in `why`. Free it in either case.
+ */
+int tls_cred_load(struct tls_cred *c, const char *cert_path, const char *key_path, char *why,
+                  size_t why_n);
+void tls_cred_free(struct tls_cred *c);
+/* selftest.c: try whether the key in this server context signs for its certificate. [main] */
+bool tls_cred_proves(const struct tls_cred *c, WOLFSSL_CTX *server_ctx);
+/* Put both into a context; 0, or -1. */
+int tls_cred_apply(const struct tls_cred *c, WOLFSSL_CTX *ctx);
+/* True when a name of the certificate covers this normalised host name. */
+bool tls_cred_covers(const struct tls_cred *c, const char *name, size_t n);
+
+/* Read a whole file of at most TLS_FILE_MAX bytes, NUL-terminated; NULL with a sentence in why. */
+uint8_t *tls_file_read(const char *path, bool secret, size_t *n, char *why, size_t why_n);
+
+#endif

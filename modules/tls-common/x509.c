@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A bounded reader of certificates (RFC 5280 section 4.1): definite lengths only, nothing copied,
+ * nothing believed. What is trusted was verified by the library from the same bytes.
+ */
+#include "tls-common/tls_common.h"
+
+#include <string.h>
+
+enum {
+    DER_BOOLEAN = 0x01,
+    DER_INTEGER = 0x02,
+    DER_BIT_STRING = 0x03,
+    DER_OCTET_STRING = 0x04,
+    DER_OID = 0x06,
+    DER_UTC_TIME = 0x17,
+    DER_GENERALIZED_TIME = 0x18,
+    DER_SEQUENCE = 0x30,
+    DER_CONTEXT_0 = 0xa0,
+    DER_CONTEXT_3 = 0xa3
+};
+
+bool tls_der_next(struct tls_der *from, uint8_t *tag, struct tls_der *value)
+{
+    const uint8_t *p = from->p;
+    size_t left = from->n, len, head = 2;
+
+    if (left < 2 || (p[0] & 0x1f) == 0x1f) {
+        return false;
+    }
+    len = p[1];
+    if (len >= 0x80) {
+        size_t bytes = len & 0x7f;
+
+        if (bytes == 0 || bytes > 3 || left < 2 + bytes || p[2] == 0) {
+            return false;
+        }
+        len = 0;
+        for (size_t i = 0; i < bytes; i++) {
+            len = len << 8 | p[2 + i];
+        }
+        if (len < 0x80) {
+            return false;
+        }
+        head += bytes;
+    }
+    if (len > left - head) {
+        return false;
+    }
+    *tag = p[0];
+    *value = (struct tls_der){ p + head, len };
+    from->p += head + len;
+    from->n -= head + len;
+    return true;
+}
+
+/* The next element, which must have this tag. */
+static bool expect(struct tls_der *from, uint8_t want, struct tls_der *value)
+{
+    uint8_t tag;
+
+    return from->n > 0 && from->p[0] == want && tls_der_next(from, &tag, value);
+}
+
+/* The next element with its header. */
+static bool whole(struct tls_der *from, uint8_t want, struct tls_der *element)
+{
+    const uint8_t *start = from->p;
+    struct tls_der value;
+
+    if (!expect(from, want, &value)) {
+        return false;
+    }
+    *element = (struct tls_der){ start, (size_t)(from->p - start) };
+    return true;
+}
+
+static bool is_oid(const struct tls_der *oid, const char *bytes, size_t n)
+{
+    return oid->n == n && memcmp(oid->p, bytes, n) == 0;
+}
+
+static int two_digits(const uint8_t *p)
+{
+    return p[0] < '0' || p[0] > '9' || p[1] < '0' || p[1] > '9' ? -1
+                                                                : (p[0] - '0') * 10 + p[1] - '0';
+}
+
+/* Days since 1970-01-01 in the proleptic Gregorian calendar; years from 1950. */
+static int64_t days_of(int y, int m, int d)
+{
+    static const int before[] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334 };
+    int leap_year = m > 2 ? y : y - 1;
+
+    return (int64_t)(y - 1970) * 365 + (leap_year / 4 - leap_year / 100 + leap_year / 400) - 477 +
+           before[m - 1] + d - 1;
+}
+
+/* YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ (RFC 5280 section 4.1.2.5). */
+static bool read_time(struct tls_der *from, uint64_t *out)
+{
+    struct tls_der v;
+    uint8_t tag;
+    int part[6], year;
+    int64_t t;
+
+    if (!tls_der_next(from, &tag, &v) ||
+        !((tag == DER_UTC_TIME && v.n == 13) || (tag == DER_GENERALIZED_TIME && v.n == 15)) ||
+        v.p[v.n - 1] != 'Z') {
+        return false;
+    }
+    year = 0;
+    if (tag == DER_GENERALIZED_TIME) {
+        year = two_digits(v.p) * 100;
+        v.p += 2;
+    }
+    for (int i = 0; i < 6; i++) {
+        part[i] = two_digits(v.p + (size_t)i * 2);
+        if (part[i] < 0) {
+            return false;
+        }
+    }
+    if (year < 0 || part[1] < 1 || part[1] > 12 || part[2] < 1) {
+        return false;
+    }
+    year += part[0];
+    if (tag == DER_UTC_TIME) {
+        year += part[0] < 50 ? 2000 : 1900;
+    }
+    t = days_of(year, part[1], part[2]) * 86400 + part[3] * 3600 + part[4] * 60 + part[5];
+    *out = t < 0 ? 0 : (uint64_t)t;
+    return true;
+}
+
+static void read_key(struct tls_x509 *x)
+{
+    struct tls_der spki = x->spki, seq, alg, oid, curve;
+
+    if (!expect(&spki, DER_SEQUENCE, &seq) || !expect(&seq, DER_SEQUENCE, &alg) ||
+        !expect(&alg, DER_OID, &oid)) {
+        return;
+    }
+    if (is_oid(&oid, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", 9)) {
+        x->key = TLS_KEY_RSA;
+    } else if (is_oid(&oid, "\x2b\x65\x70", 3)) {
+        x->key = TLS_KEY_ED25519;
+    } else if (is_oid(&oid, "\x2a\x86\x48\xce\x3d\x02\x01", 7) && expect(&alg, DER_OID, &curve)) {
+        x->key = TLS_KEY_ECDSA;
+        if (is_oid(&curve, "\x2a\x86\x48\xce\x3d\x03\x01\x07", 8)) {
+            x->curve = 23;
+        } else if (is_oid(&curve, "\x2b\x81\x04\x00\x22", 5)) {
+            x->curve = 24;
+        } else if (is_oid(&curve, "\x2b\x81\x04\x00\x23", 5)) {
+            x->curve = 25;
+        }
+    }
+}
+
+/* Only subjectAltName (RFC 5280 section 4.2.1.6) is looked for. */
+static bool read_extensions(struct tls_der list, struct tls_x509 *x)
+{
+    struct tls_der ext, oid, skip, value;
+
+    while (list.n > 0) {
+        if (!expect(&list, DER_SEQUENCE, &ext) || !expect(&ext, DER_OID, &oid)) {
+            return false;
+        }
+        (void)expect(&ext, DER_BOOLEAN, &skip);
+        if (!expect(&ext, DER_OCTET_STRING, &value) || ext.n > 0) {
+            return false;
+        }
+        if (is_oid(&oid, "\x55\x1d\x11", 3)) {
+            if (x->sans.p != NULL || !expect(&value, DER_SEQUENCE, &x->sans) || value.n > 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+int tls_x509_read(const uint8_t *p, size_t n, struct tls_x509 *out)
+{
+    struct tls_der all = { p, n }, cert, tbs, validity, part, extensions;
+
+    memset(out, 0, sizeof(*out));
+    out->der = all;
+    if (!expect(&all, DER_SEQUENCE, &cert) || all.n > 0 || !expect(&cert, DER_SEQUENCE, &tbs)) {
+        return -1;
+    }
+    (void)expect(&tbs, DER_CONTEXT_0, &part);
+    if (!expect(&tbs, DER_INTEGER, &out->serial) || !expect(&tbs, DER_SEQUENCE, &part) ||
+        !whole(&tbs, DER_SEQUENCE, &out->issuer) || !expect(&tbs, DER_SEQUENCE, &validity) ||
+        !whole(&tbs, DER_SEQUENCE, &out->subject) || !whole(&tbs, DER_SEQUENCE, &out->spki) ||
+        !read_time(&validity, &out->not_before) || !read_time(&validity, &out->not_after)) {
+        return -1;
+    }
+    read_key(out);
+    while (tbs.n > 0) {
+        uint8_t tag;
+
+        if (!tls_der_next(&tbs, &tag, &part)) {
+            return -1;
+        }
+        if (tag == DER_CONTEXT_3 &&
+            (!expect(&part, DER_SEQUENCE, &extensions) || !read_extensions(extensions, out))) {
+            return -1;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Client certificates: who wants them, and the judgement inside the handshake. wolfSSL verifies
+ * chains; the modules that published "tls.client-auth/1" decide about the leaf.
+ */
+#include "term.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- collecting ------------------------------------------------------------------------------- */
+
+static void count(void *arg, const void *table)
+{
+    (void)table;
+    (*(uint32_t *)arg)++;
+}
+
+static void add(void *arg, const void *table)
+{
+    struct term_auth *a = arg;
+    const struct pst_tls_client_auth *p = table;
+
+    a->all[a->n++] = p;
+    a->mode = p->mode > a->mode ? p->mode : a->mode;
+    if (p->mode == PST_TLS_AUTH_OPTIONAL || p->mode == PST_TLS_AUTH_REQUIRED) {
+        a->chain_must_hold = true;
+    }
+    if (p->depth != 0 && p->depth < a->depth) {
+        a->depth = p->depth;
+    }
+}
+
+int32_t auth_collect(struct term *t)
+{
+    struct term_auth *a = &t->auth;
+    uint32_t n = 0;
+
+    if (term_host->find_each(t->self, PST_TLS_CLIENT_AUTH, count, &n) < 0) {
+        return PST_ERR;
+    }
+    if (n == 0) {
+        return PST_OK;
+    }
+    a->all = calloc(n, sizeof(*a->all));
+    if (a->all == NULL) {
+        return PST_ERR_NOMEM;
+    }
+    a->depth = UINT32_MAX;
+    (void)term_host->find_each(t->self, PST_TLS_CLIENT_AUTH, add, a);
+    if (a->depth == UINT32_MAX) {
+        a->depth = TERM_AUTH_DEPTH;
+    }
+    /* Both "must be given" and "must verify", asked for by different modules, are REQUIRED. */
+    if (a->mode == PST_TLS_AUTH_ANY && a->chain_must_hold) {
+        a->mode = PST_TLS_AUTH_REQUIRED;
+    }
+    return PST_OK;
+}
+
+void auth_free(struct term_auth *a)
+{
+    free(a->all);
+    memset(a, 0, sizeof(*a));
+}
+
+/* --- applying --------------------------------------------------------------------------------- */
+
+static int failed(const struct term *t, const char *what, const struct pst_str *path, int rc)
+{
+    char text[600], engine[100];
+    int n = snprintf(text, sizeof(text), "%s %.*s: %s", what, (int)(path->n < 400 ? path->n : 400),
+                     path->p, tls_error_text(rc, engine, sizeof(engine)));
+
+    term_host->log(t->self, NULL, PST_LOG_ERROR, text, (size_t)n);
+    return -1;
+}
+
+static int load_files(const struct term *t, const struct pst_tls_client_auth *p, WOLFSSL_CTX *ctx)
+{
+    for (uint32_t i = 0; i < p->n_ca_files; i++) {
+        int rc = wolfSSL_CTX_load_verify_locations(ctx, p->ca_files[i].p, NULL);
+        WOLF_STACK_OF(WOLFSSL_X509_NAME) * names;
+
+        if (rc != WOLFSSL_SUCCESS) {
+            return failed(t, "certificate authorities in", &p->ca_files[i], rc);
+        }
+        /* Told to clients, which choose their certificate by it; only the last file's fit in. */
+        names = wolfSSL_load_client_CA_file(p->ca_files[i].p);
+        if (names != NULL) {
+            wolfSSL_CTX_set_client_CA_list(ctx, names);
+        }
+    }
+    for (uint32_t i = 0; i < p->n_crl_files; i++) {
+        int rc = wolfSSL_CTX_EnableCRL(ctx, WOLFSSL_CRL_CHECKALL);
+
+        if (rc == WOLFSSL_SUCCESS) {
+            rc = wolfSSL_CTX_LoadCRLFile(ctx, p->crl_files[i].p, WOLFSSL_FILETYPE_PEM);
+        }
+        if (rc != WOLFSSL_SUCCESS) {
+            return failed(t, "revocation list", &p->crl_files[i], rc);
+        }
+    }
+    return 0;
+}
+
+/* --- judging ---------------------------------------------------------------------------------- */
+
+static void note_alert(struct session *s, uint32_t alert)
+{
+    if (s->alert == 0 && alert > 0 && alert < 256) {
+        s->alert = (uint8_t)alert;
+    }
+}
+
+/* All contributors must agree; each may look at the whole chain. */
+static bool contributors_agree(struct session *s, const struct pst_str *chain, uint32_t n)
+{
+    const struct term_auth *a = &s->term->auth;
+
+    for (uint32_t i = 0; i < a->n; i++) {
+        const struct pst_tls_client_auth *p = a->all[i];
+        uint32_t alert = 0;
+
+        if (p->verify != NULL && p->verify(p->inst, s->conn, &s->peer->cert, chain, n,
+                                           s->engine_error, &alert) != PST_TLS_AUTH_ACCEPT) {
+            note_alert(s, alert);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The leaf, after everything above it. */
+static bool judge(struct session *s, const WOLFSSL_X509_STORE_CTX *store)
+{
+    const struct term_auth *a = &s->term->auth;
+    struct pst_str chain[16];
+    uint32_t n = store->totalCerts < 0 ? 0 : (uint32_t)store->totalCerts;
+
+    s->judged = true;
+    if (n == 0 || n > sizeof(chain) / sizeof(chain[0]) || n - 1 > a->depth) {
+        return false;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        chain[i].p = (const char *)store->certs[i].buffer;
+        chain[i].n = store->certs[i].length;
+    }
+    s->peer = peer_parse(s->conn, store->certs[0].buffer, store->certs[0].length);
+    if (s->peer == NULL) {
+        return false;
+    }
+    s->verified = s->engine_error == 0;
+    return contributors_agree(s, chain, n);
+}
+
+/* Called for each certificate of the chain, the leaf last; 0 refuses. */
+static int on_verify(int ok, WOLFSSL_X509_STORE_CTX *store)
+{
+    struct session *s = store->userCtx;
+    bool hold = s != NULL && s->term->auth.chain_must_hold;
+
+    if (s == NULL) {
+        return 0;
+    }
+    if (store->totalCerts <= 0) {
+        /* None was shown; whether one had to be is for the library, and for us afterwards. */
+        return ok;
+    }
+    if (ok != 1 && s->engine_error == 0) {
+        s->engine_error = store->error < 0 ? (uint32_t)-store->error : (uint32_t)store->error;
+        s->engine_error = s->engine_error == 0 ? 1 : s->engine_error;
+    }
+    if (s->engine_error != 0 && hold) {
+        return 0;
+    }
+    return store->error_depth != 0 || judge(s, store) ? 1 : 0;
+}
+
+int auth_apply(const struct term *t, WOLFSSL_CTX *ctx)
+{
+    const struct term_auth *a = &t->auth;
+    int mode = WOLFSSL_VERIFY_PEER;
+
+    if (a->n == 0) {
+        wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_NONE, NULL);
+        return 0;
+    }
+    for (uint32_t i = 0; i < a->n; i++) {
+        if (load_files(t, a->all[i], ctx) != 0) {
+            return -1;
+        }
+    }
+    if (a->mode >= PST_TLS_AUTH_ANY) {
+        mode |= WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    }
+    wolfSSL_CTX_set_verify(ctx, mode, on_verify);
+    return 0;
+}

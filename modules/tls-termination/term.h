@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * tls-termination: TLS ends here. An instance has one WOLFSSL_CTX per certificate, made once and
+ * never changed again; which one serves a connection is decided from the parsed hello before the
+ * WOLFSSL exists. Sessions are resumed by tickets only, and only under the policy that issued them.
+ */
+#ifndef POSTERN_MODULES_TERM_H
+#define POSTERN_MODULES_TERM_H
+
+#include <stdatomic.h>
+
+#include "services/tls_client_auth.h"
+#include "tls-common/tls_common.h"
+
+#define TERM_NAME       "tls-termination"
+#define TERM_CERTS_MAX  32
+#define TERM_ALPN_MAX   16
+#define TERM_DIGEST     32
+#define TERM_AUTH_DEPTH 4
+
+/* RFC 8446 section 6. */
+enum {
+    ALERT_UNEXPECTED_MESSAGE = 10,
+    ALERT_HANDSHAKE_FAILURE = 40,
+    ALERT_BAD_CERTIFICATE = 42,
+    ALERT_DECODE_ERROR = 50,
+    ALERT_DECRYPT_ERROR = 51,
+    ALERT_PROTOCOL_VERSION = 70,
+    ALERT_INTERNAL_ERROR = 80,
+    ALERT_CERTIFICATE_REQUIRED = 116,
+    ALERT_NO_APPLICATION_PROTOCOL = 120
+};
+
+/* The host, set once in load(), read-only afterwards. */
+extern const struct pst_host *term_host;
+
+struct term_peer;
+struct ticket_ring;
+
+/* --- instance --------------------------------------------------------------------------------- */
+
+/* What tickets are bound to, and the keys; one per instance, shared by its contexts. */
+struct term_tickets {
+    struct ticket_ring *ring;
+    uint8_t policy[TERM_DIGEST];
+    uint32_t lifetime; /* seconds */
+};
+
+struct term_cert {
+    struct tls_cred cred;
+    WOLFSSL_CTX *ctx;
+};
+
+/* What the modules that judge client certificates ask for, all of them together. */
+struct term_auth {
+    const struct pst_tls_client_auth **all; /* in the order of the chain; borrowed */
+    uint32_t n;
+    uint32_t depth;
+    uint32_t mode;        /* PST_TLS_AUTH_*: the strictest; 0: nobody asks */
+    bool chain_must_hold; /* a certificate that is given has to verify */
+};
+
+struct term {
+    pst_instance *self;
+    bool here; /* terminate_at = "edge" */
+    struct tls_params params;
+    struct term_cert *certs;
+    uint32_t n_certs;
+    struct pst_str alpn[TERM_ALPN_MAX];
+    uint32_t n_alpn;
+    char alpn_list[512]; /* comma-separated, for the library */
+    bool tickets_on;
+    struct term_tickets tickets;
+    struct term_auth auth;
+};
+
+/* --- config.c --------------------------------------------------------------------------------- */
+
+#define TERM_N_OPTIONS 10
+extern const struct pst_option term_options[TERM_N_OPTIONS];
+
+/* Fill `t` from its configuration. All errors are reported. PST_OK or PST_ERR_*. [main] */
+int32_t term_configure(struct term *t, const pst_cfg *cfg);
+
+/* --- ctx.c ------------------------------------------------------------------------------------ */
+
+/* Make the contexts once everything is known. PST_OK, or PST_ERR with a line in the log. [main] */
+int32_t term_contexts(struct term *t);
+/* The certificate that suits a client best; never NULL. [worker] */
+const struct term_cert *term_choose(const struct term *t, const struct pst_hello *hello);
+/*
+ * The alert for a client that has no version or group in common with us, and why; 0: none. wolfSSL
+ * would answer some of them with something else, or ask for a group already offered. [worker]
+ */
+uint8_t term_refuses(const struct term *t, const struct pst_hello *hello, const char **why);
+/* The first protocol of ours that the client offers; -1: none. [worker] */
+int term_choose_alpn(const struct term *t, const struct pst_hello *hello);
+
+/* --- tickets.c -------------------------------------------------------------------------------- */
+
+/* A ring with its first key; NULL: out of memory or of randomness. Counted. [main] */
+struct ticket_ring *ticket_ring_new(void);
+struct ticket_ring *ticket_ring_ref(struct ticket_ring *r);
+void ticket_ring_unref(struct ticket_ring *r);
+/* Let a context issue and take tickets; `k` must live as long as the context. 0 or -1. [main] */
+int tickets_apply(struct term_tickets *k, WOLFSSL_CTX *ctx);
+/* Let it issue none and take none. 0 or -1. [main] */
+int tickets_refuse(WOLFSSL_CTX *ctx);
+/* Seal and open in place, as wolfSSL's callback does: WOLFSSL_TICKET_RET_*. For tests too. [any] */
+int tickets_crypt(const struct term_tickets *k, uint8_t name[16], uint8_t iv[16], uint8_t mac[32],
+                  bool seal, uint8_t *ticket, size_t n, uint64_t now);
+
+/* --- client_auth.c ---------------------------------------------------------------------------- */
+
+/* Collect who judges client certificates on this edge. PST_OK or PST_ERR_*. [main] */
+int32_t auth_collect(struct term *t);
+void auth_free(struct term_auth *a);
+/* Ask for certificates in a context. 0, or -1 with a line in the log. [main] */
+int auth_apply(const struct term *t, WOLFSSL_CTX *ctx);
+
+/* --- stream.c --------------------------------------------------------------------------------- */
+
+/* What is told about a connection once its handshake is done. Names are static. */
+struct term_facts {
+    const char *version, *cipher, *group; /* NULL: not known */
+    struct pst_str alpn;                  /* n 0: none; points into the instance */
+    bool resumed;
+};
+
+/* The state of a connection, a block of the host's. */
+struct session {
+    struct term *term;
+    pst_conn *conn;
+    WOLFSSL *ssl; /* NULL before on_transport and after close() */
+    struct tls_io io;
+    struct term_facts facts;
+    struct term_peer *peer; /* a certificate that was judged, NULL: none */
+    int32_t failed;         /* the handshake has failed with this, PST_ERR_* */
+    uint32_t engine_error;  /* first complaint about the client's chain, 0: none */
+    uint8_t alert;          /* a contributor's wish, 0: none */
+    bool done;              /* handshake */
+    bool judged, verified;  /* the client's certificate was looked at; its chain holds */
+    bool read_ended;        /* close_notify came */
+    bool write_ended;       /* close_notify was sent */
+};
+
+/* Stack the session's stream; its term and conn are set. A verdict. [worker] */
+int32_t session_start(struct session *s, const struct pst_hello *hello);
+
+/* --- errors.c --------------------------------------------------------------------------------- */
+
+/*
+ * The library has failed in a handshake: make sure that the client gets an alert, and tell the
+ * host why. Answers PST_ERR_PROTOCOL, or the error of the stream below. [worker]
+ */
+int32_t session_failed(struct session *s, int err);
+/* Refuse a client before the library has said anything. Answers PST_ERR_PROTOCOL. [worker] */
+int32_t session_refused(struct session *s, uint8_t alert, const char *why);
+
+/* --- peer.c ----------------------------------------------------------------------------------- */
+
+/* A client certificate as other modules see it; lives as long as the connection. */
+struct term_peer {
+    struct pst_peer_cert cert;
+    struct pst_str sans; /* "dns:a,uri:b" */
+};
+
+/* Parse; NULL: not readable, or out of memory. [worker] */
+struct term_peer *peer_parse(pst_conn *conn, const uint8_t *der, size_t n);
+
+/* --- vars.c ----------------------------------------------------------------------------------- */
+
+/* Register the conn.tls variables; PST_OK or a negative error. In load(). [main] */
+int32_t vars_setup(const struct pst_host *host);
+/* Let the variables find this session. [worker] */
+int32_t vars_bind(struct session *s);
+
+#endif
