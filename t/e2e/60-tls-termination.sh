@@ -76,7 +76,7 @@ cat >"$WORK/postern.conf" <<EOC
 workers = 2;
 module_dir = "$MODULE_DIR";
 log = { level = "debug"; };
-listeners = ( { name = "public"; address = "127.0.0.1:$PORT"; } );
+listeners = ( { name = "public"; address = "127.0.0.1:$PORT"; not_tls = "a"; } );
 edges = (
 $(edge a "$HTTP" 'alpn = [ "h2", "http/1.1" ];' a a-rsa),
 $(edge w "$HTTP" 'min_version = "1.3"; groups = [ "P-384" ];' w13),
@@ -224,6 +224,11 @@ if printf 'R\n' | openssl s_client -connect "127.0.0.1:$PORT" -servername a.test
     assert_no_grep 'depth=.*RENEGOTIATING.*depth=' "$WORK/out"
 fi
 assert_grep RENEGOTIATING "$WORK/out"
+
+# What is not TLS never gets to the upstream of an edge that terminates.
+"$TCP_PEER" connect "127.0.0.1:$PORT" send-text 'GET / HTTP/1.0\r\n\r\n' expect-eof ||
+    fail "plain text is not refused"
+wait_for_log 'edge=a .*module=tls-termination code=tls-required' "$POSTERN_LOG"
 
 # Tickets, with a second stack too.
 gnutls_gets a.test 'This is a resumed session' NORMAL --resume
