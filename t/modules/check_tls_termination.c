@@ -254,6 +254,7 @@ static struct pair start(bool tls13, uint32_t mode, const char *cert)
     struct pair p = { .wire = mem_new(NULL, NULL) };
     char file[512];
 
+    asked = 0;
     if (mode != 0) {
         snprintf(file, sizeof(file), "%s/ca.pem", certs);
         ca_file = pst_str_of(strdup(file));
