@@ -218,9 +218,13 @@ gnutls_refused a.test 40 'NORMAL:-GROUP-ALL:+GROUP-SECP521R1'
 openssl_refused p384.test 40 -tls1_3 -sigalgs ECDSA+SHA256
 wait_for_log 'edge=p384 .*code=tls-handshake .*alert 40 sent' "$POSTERN_LOG"
 
-# Renegotiation is refused.
-! printf 'R\n' | timeout "$DEADLINE" openssl s_client -connect "127.0.0.1:$PORT" -ign_eof \
-    -servername a.test -tls1_2 >"$WORK/out" 2>&1 || fail "renegotiation is possible"
+# Renegotiation is refused. The client must not see an end of its input before that.
+mkfifo "$WORK/input"
+exec 9<>"$WORK/input"
+printf 'R\n' >&9
+! timeout "$DEADLINE" openssl s_client -connect "127.0.0.1:$PORT" -servername a.test -tls1_2 \
+    <&9 >"$WORK/out" 2>&1 || fail "renegotiation is possible"
+exec 9>&-
 assert_grep 'SSL alert number (10|100)$|no renegotiation' "$WORK/out"
 
 # What is not TLS never gets to the upstream of an edge that terminates.
