@@ -81,15 +81,8 @@ static int load_files(const struct term *t, const struct pst_tls_client_auth *p,
 {
     for (uint32_t i = 0; i < p->n_ca_files; i++) {
         int rc = wolfSSL_CTX_load_verify_locations(ctx, p->ca_files[i].p, NULL);
-        WOLF_STACK_OF(WOLFSSL_X509_NAME) * names;
-
         if (rc != WOLFSSL_SUCCESS) {
             return failed(t, "certificate authorities in", &p->ca_files[i], rc);
-        }
-        /* Told to clients, which choose their certificate by it; only the last file's fit in. */
-        names = wolfSSL_load_client_CA_file(p->ca_files[i].p);
-        if (names != NULL) {
-            wolfSSL_CTX_set_client_CA_list(ctx, names);
         }
     }
     for (uint32_t i = 0; i < p->n_crl_files; i++) {
@@ -178,6 +171,27 @@ static int on_verify(int ok, WOLFSSL_X509_STORE_CTX *store)
     return store->error_depth != 0 || judge(s, store) ? 1 : 0;
 }
 
+/*
+ * Clients choose their certificate by the names of the authorities. wolfSSL takes those of one
+ * file; half of them would be worse than none, which lets a client show what it has.
+ */
+static void tell_authorities(const struct term_auth *a, WOLFSSL_CTX *ctx)
+{
+    const struct pst_str *only = NULL;
+    WOLF_STACK_OF(WOLFSSL_X509_NAME) * names;
+
+    for (uint32_t i = 0; i < a->n; i++) {
+        if (a->all[i]->n_ca_files > 1 || (a->all[i]->n_ca_files == 1 && only != NULL)) {
+            return;
+        }
+        only = a->all[i]->n_ca_files == 1 ? a->all[i]->ca_files : only;
+    }
+    names = only == NULL ? NULL : wolfSSL_load_client_CA_file(only->p);
+    if (names != NULL) {
+        wolfSSL_CTX_set_client_CA_list(ctx, names);
+    }
+}
+
 int auth_apply(const struct term *t, WOLFSSL_CTX *ctx)
 {
     const struct term_auth *a = &t->auth;
@@ -192,6 +206,7 @@ int auth_apply(const struct term *t, WOLFSSL_CTX *ctx)
             return -1;
         }
     }
+    tell_authorities(a, ctx);
     if (a->mode >= PST_TLS_AUTH_ANY) {
         mode |= WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     }
