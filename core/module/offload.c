@@ -116,7 +116,7 @@ void offload_start(unsigned n)
 bool offload_stop(uint64_t ms)
 {
     struct timespec until;
-    bool all = true;
+    unsigned left = 0;
 
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += (time_t)(ms / 1000);
@@ -137,12 +137,14 @@ bool offload_stop(uint64_t ms)
     pthread_mutex_unlock(&pool.lock);
 
     for (unsigned i = 0; i < n; i++) {
-        all = pthread_timedjoin_np(pool.ids[i], NULL, &until) == 0 && all;
+        if (pthread_timedjoin_np(pool.ids[i], NULL, &until) != 0) {
+            pool.ids[left++] = pool.ids[i];
+        }
     }
     pthread_mutex_lock(&pool.lock);
-    pool.threads = 0;
+    pool.threads = left;
     pthread_mutex_unlock(&pool.lock);
-    return all;
+    return left == 0;
 }
 
 int32_t offload_run(struct watch_scope *s, void (*job)(void *arg),

@@ -35,7 +35,7 @@ void watch_fd_free(pst_watch *w);
 void offload_start(unsigned n);
 /*
  * Cancel queued jobs, let running ones end, join. Loops must still be able to take messages. False: a
- * job still runs after `ms`; nothing may be freed then, the process can only exit. [main]
+ * job still runs after `ms`; nothing may be freed then. It may be called again. [main]
  */
 bool offload_stop(uint64_t ms);
 /* done runs on the scope's loop exactly once; PST_ERR_CANCELLED when the scope ended before. */

@@ -428,8 +428,8 @@ START_TEST(a_million_networks)
     t = seconds() - t;
     printf("1,000,000 IPv%d networks: loaded in %.2f s, %ld KiB\n", _i == 0 ? 4 : 6, t,
            resident_kib() - before);
-    ck_assert_double_lt(t, 5.0);
     if (getenv("SANITIZERS") == NULL || getenv("SANITIZERS")[0] == '\0') {
+        ck_assert_double_lt(t, 5.0);
         ck_assert_int_lt(resident_kib() - before, 64 * 1024);
     }
     ck_assert(passes(i, "127.0.0.1") || _i == 0);
