@@ -46,6 +46,28 @@ issue()
     )
 }
 
+# below NAME CA EXTENSION...: signed by that one.
+below()
+{
+    local name=$1 by=$2
+    shift 2
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$name" \
+        -keyout "$name.key" -out "$name.csr" &&
+        openssl x509 -req -in "$name.csr" -CA "$by.pem" -CAkey "$by.key" -CAcreateserial \
+            -days 30 -out "$name.pem" -extfile <(printf '%s\n' "$@")
+}
+
+# near and far come with one and two intermediates.
+make_chain()
+{
+    local ca="basicConstraints=critical,CA:TRUE" sign="keyUsage=critical,keyCertSign,cRLSign"
+
+    below middle ca "$ca" "$sign" && below lower middle "$ca" "$sign" &&
+        below near middle extendedKeyUsage=clientAuth &&
+        below far lower extendedKeyUsage=clientAuth &&
+        cat middle.pem >>near.pem && cat lower.pem middle.pem >>far.pem
+}
+
 make_clients()
 {
     cd "$CERTS" && umask 077 || return
@@ -58,6 +80,7 @@ make_clients()
             -enddate 20200201000000Z &&
         issue usage serverAuth DNS:usage.client.test &&
         issue revoked clientAuth DNS:revoked.client.test &&
+        make_chain &&
         openssl ca -config ca.cnf -revoke revoked.pem &&
         openssl ca -config ca.cnf -gencrl -out ca.crl &&
         openssl ca -config ca.cnf -gencrl -out stale.crl -crl_lastupdate 20200101000000Z \
@@ -135,6 +158,9 @@ EDGES=("$(edge open)"
     "$(edge any "$CA $CRL mode = \"require-any\";")"
     "$(edge request "$CA $CRL mode = \"request\";")"
     "$(edge other "ca = [ \"$CERTS/other-ca.pem\" ];")"
+    "$(edge plain "$CA")"
+    "$(edge shallow "$CA depth = 1;")"
+    "$(edge unlisted "ca = [ \"$CERTS/ca.pem\", \"$CERTS/other-ca.pem\" ]; $CRL")"
     "$(edge cn "$CA allow = ( { cn = \"nobody\"; }, { cn = \"good\"; } );")"
     "$(edge dns "$CA allow = ( { san_dns = \"GOOD.client.test\"; } );")"
     "$(edge uri "$CA allow = ( { san_uri = \"spiffe://test/good\"; } );")"
@@ -211,6 +237,7 @@ require good
 given none good
 any good stranger expired usage revoked
 request none good stranger expired usage revoked
+unlisted good
 EOC
 }
 
@@ -255,6 +282,13 @@ for version in 1.2 1.3; do
     expect no openssl pin "$version" none
     expect no curl both "$version" good
     expect no curl both "$version" second
+done
+
+# Intermediates: as many as "depth" says.
+for version in 1.2 1.3; do
+    expect yes curl shallow "$version" near
+    expect no curl shallow "$version" far
+    expect yes curl plain "$version" far
 done
 wait_for_log 'client certificate of .*CN=second.* refused: no rule' "$POSTERN_LOG"
 
