@@ -333,80 +333,6 @@ START_TEST(front_in_short_writes)
 }
 END_TEST
 
-START_TEST(readiness_is_remembered)
-{
-    open_mem(&mem_ops);
-    mem_put(m, "x", 1);
-    turn();
-    ck_assert_uint_eq(calls, 0);
-    stream_interest(s, PST_STREAM_READ);
-    ck_assert_uint_eq(mem_interest(m), PST_STREAM_READ);
-    ck_assert_uint_eq(calls, 0);
-    turn();
-    ck_assert_uint_eq(calls, 1);
-    ck_assert_uint_eq(seen, PST_STREAM_READ);
-    turn();
-    ck_assert_uint_eq(calls, 1);
-    stream_module_ready(s, PST_STREAM_WRITE);
-    turn();
-    ck_assert_uint_eq(calls, 1);
-    stream_interest(s, PST_STREAM_WRITE);
-    turn();
-    ck_assert_uint_eq(seen, PST_STREAM_READ | PST_STREAM_WRITE);
-    stream_module_ready(s, PST_STREAM_WRITE);
-    stream_free(s, PST_CLOSE_ABORT);
-    s = NULL;
-    turn();
-    ck_assert_uint_eq(calls, 2);
-    ck_assert_int_eq(mem_was_closed(m), 1);
-    ck_assert_uint_eq(mem_closed_how(m), PST_CLOSE_ABORT);
-    shut();
-    mem_free(m);
-}
-END_TEST
-
-START_TEST(an_older_table_ends_early)
-{
-    struct pst_stream_ops old = mem_ops;
-    char b[4];
-
-    old.size = offsetof(struct pst_stream_ops, flush);
-    open_mem(&old);
-    mem_script(m, MEM_FLUSH, PST_ERR);
-    ck_assert_int_eq(stream_flush(s), PST_OK);
-    ck_assert_int_eq(stream_shutdown_write(s), PST_OK);
-    ck_assert(!mem_was_shut(m));
-    ck_assert_int_eq(stream_direct_fd(s, PST_STREAM_READ), PST_FD_NEVER);
-    ck_assert_int_eq(stream_fd(s), -1);
-    ck_assert_int_eq(read_some(s, b, 4), PST_WANT_READ);
-    shut();
-    mem_free(m);
-}
-END_TEST
-
-static void ready_close(void *ctx, uint32_t how)
-{
-    stream_module_ready(s, PST_STREAM_READ);
-    mem_ops.close(ctx, how);
-}
-
-START_TEST(ready_said_while_it_closes)
-{
-    struct pst_stream_ops ops = mem_ops;
-
-    ops.close = ready_close;
-    open_mem(&ops);
-    calls = 0;
-    stream_interest(s, PST_STREAM_READ);
-    stream_free(s, PST_CLOSE_GRACEFUL);
-    turn();
-    turn();
-    ck_assert_uint_eq(calls, 0);
-    loop_free(loop);
-    mem_free(m);
-}
-END_TEST
-
 /* --- layers ----------------------------------------------------------------------------------- */
 
 static struct mem_stream *upper, *order[4];
@@ -491,9 +417,6 @@ int main(void)
     tcase_add_test(t, prefix_is_read_first_and_counted_once);
     tcase_add_test(t, front_goes_with_the_first_write);
     tcase_add_test(t, front_in_short_writes);
-    tcase_add_test(t, readiness_is_remembered);
-    tcase_add_test(t, an_older_table_ends_early);
-    tcase_add_test(t, ready_said_while_it_closes);
     tcase_add_test(t, closed_from_the_top_once);
     tcase_add_test(t, a_layer_reads_the_prefix_below);
     suite_add_tcase(suite, t);

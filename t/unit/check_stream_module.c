@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Streams that a module implements: readiness, older tables, closing; and taking layers off. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "core/base/err.h"
+#include "core/base/loop.h"
+#include "core/stream/stream.h"
+#include "t/harness/mem_stream.h"
+
+static struct loop *loop;
+static struct stream *s;
+static struct mem_stream *m;
+static unsigned seen, calls;
+
+static void on_ready(void *arg, unsigned events)
+{
+    (void)arg;
+    seen |= events;
+    calls++;
+}
+
+static void turn(void)
+{
+    event_base_loop(loop_base(loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
+}
+
+static void mem_ready(void *arg, uint32_t events)
+{
+    (void)arg;
+    stream_module_ready(s, events);
+}
+
+static void open_mem(const struct pst_stream_ops *ops)
+{
+    loop = loop_new();
+    m = mem_new(mem_ready, NULL);
+    s = stream_module_new(loop, ops, m);
+    ck_assert_ptr_nonnull(s);
+    stream_on_ready(s, on_ready, NULL);
+    seen = calls = 0;
+}
+
+static void shut(void)
+{
+    stream_free(s, PST_CLOSE_GRACEFUL);
+    loop_free(loop);
+}
+
+static int64_t read_some(struct stream *from, char *p, size_t n)
+{
+    struct pst_iov v = { (uint8_t *)p, n };
+
+    return stream_read(from, &v, 1);
+}
+
+START_TEST(readiness_is_remembered)
+{
+    open_mem(&mem_ops);
+    mem_put(m, "x", 1);
+    turn();
+    ck_assert_uint_eq(calls, 0);
+    stream_interest(s, PST_STREAM_READ);
+    ck_assert_uint_eq(mem_interest(m), PST_STREAM_READ);
+    ck_assert_uint_eq(calls, 0);
+    turn();
+    ck_assert_uint_eq(calls, 1);
+    ck_assert_uint_eq(seen, PST_STREAM_READ);
+    turn();
+    ck_assert_uint_eq(calls, 1);
+    stream_module_ready(s, PST_STREAM_WRITE);
+    turn();
+    ck_assert_uint_eq(calls, 1);
+    stream_interest(s, PST_STREAM_WRITE);
+    turn();
+    ck_assert_uint_eq(seen, PST_STREAM_READ | PST_STREAM_WRITE);
+    stream_module_ready(s, PST_STREAM_WRITE);
+    stream_free(s, PST_CLOSE_ABORT);
+    s = NULL;
+    turn();
+    ck_assert_uint_eq(calls, 2);
+    ck_assert_int_eq(mem_was_closed(m), 1);
+    ck_assert_uint_eq(mem_closed_how(m), PST_CLOSE_ABORT);
+    shut();
+    mem_free(m);
+}
+END_TEST
+
+START_TEST(an_older_table_ends_early)
+{
+    struct pst_stream_ops old = mem_ops;
+    char b[4];
+
+    old.size = offsetof(struct pst_stream_ops, flush);
+    open_mem(&old);
+    mem_script(m, MEM_FLUSH, PST_ERR);
+    ck_assert_int_eq(stream_flush(s), PST_OK);
+    ck_assert_int_eq(stream_shutdown_write(s), PST_OK);
+    ck_assert(!mem_was_shut(m));
+    ck_assert_int_eq(stream_direct_fd(s, PST_STREAM_READ), PST_FD_NEVER);
+    ck_assert_int_eq(stream_fd(s), -1);
+    ck_assert_int_eq(read_some(s, b, 4), PST_WANT_READ);
+    shut();
+    mem_free(m);
+}
+END_TEST
+
+static void ready_close(void *ctx, uint32_t how)
+{
+    stream_module_ready(s, PST_STREAM_READ);
+    mem_ops.close(ctx, how);
+}
+
+START_TEST(ready_said_while_it_closes)
+{
+    struct pst_stream_ops ops = mem_ops;
+
+    ops.close = ready_close;
+    open_mem(&ops);
+    calls = 0;
+    stream_interest(s, PST_STREAM_READ);
+    stream_free(s, PST_CLOSE_GRACEFUL);
+    turn();
+    turn();
+    ck_assert_uint_eq(calls, 0);
+    loop_free(loop);
+    mem_free(m);
+}
+END_TEST
+
+START_TEST(layers_come_off_and_the_base_stays)
+{
+    struct mem_stream *upper;
+    struct stream *top;
+    char b[4];
+
+    open_mem(&mem_ops);
+    upper = mem_new(NULL, NULL);
+    top = stream_stack(s, &mem_ops, upper);
+    ck_assert_ptr_eq(stream_strip(top, PST_CLOSE_ABORT), s);
+    ck_assert_int_eq(mem_was_closed(upper), 1);
+    ck_assert_uint_eq(mem_closed_how(upper), PST_CLOSE_ABORT);
+    ck_assert_int_eq(mem_was_closed(m), 0);
+    ck_assert_ptr_eq(stream_strip(s, PST_CLOSE_ABORT), s);
+    mem_put(m, "ab", 2);
+    ck_assert_int_eq(read_some(s, b, sizeof(b)), 2);
+    shut();
+    ck_assert_int_eq(mem_was_closed(m), 1);
+    mem_free(m);
+    mem_free(upper);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("stream-module");
+    TCase *t = tcase_create("stream-module");
+
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, readiness_is_remembered);
+    tcase_add_test(t, an_older_table_ends_early);
+    tcase_add_test(t, ready_said_while_it_closes);
+    tcase_add_test(t, layers_come_off_and_the_base_stays);
+    suite_add_tcase(suite, t);
+    SRunner *r = srunner_create(suite);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
