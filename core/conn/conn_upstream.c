@@ -8,6 +8,7 @@
 #include "core/config/conf.h"
 #include "core/conn/conn_priv.h"
 #include "core/edge/edge.h"
+#include "core/module/chain.h"
 #include "core/stream/relay.h"
 #include "core/stream/stream.h"
 #include "core/upstream/dial.h"
@@ -80,10 +81,12 @@ static bool replay_reframed(struct conn *c, struct buf *plain)
 enum conn_step conn_transport(struct conn *c)
 {
     struct conn_setup *s = c->setup;
+    const struct chain *chain = c->edge->chain;
+    bool may_end_here = chain != NULL && chain_has_role(chain, PST_ROLE_CLIENT_TRANSPORT);
     struct buf plain = { 0 };
     int32_t v;
 
-    if (s->hello.fragmented && reframe(s, &plain) != ERR_OK) {
+    if (may_end_here && s->hello.fragmented && reframe(s, &plain) != ERR_OK) {
         conn_fail(c, PST_END_INTERNAL, 0, "no-memory", NULL);
         return STEP_WAIT;
     }
