@@ -56,6 +56,7 @@ static void on_gone(struct worker_job *j)
 {
     struct candidate *c = j->arg;
     struct server *s = c->server;
+    uint64_t id;
 
     if (--c->alive > 0) {
         return;
@@ -66,8 +67,9 @@ static void on_gone(struct worker_job *j)
             break;
         }
     }
-    LOG(PST_LOG_DEBUG, "a generation is over", LOGF_U64("generation", c->gen->id));
+    id = c->gen->id;
     candidate_free(c);
+    LOG(PST_LOG_DEBUG, "a generation is over", LOGF_U64("generation", id));
 #ifdef __GLIBC__
     /* A large configuration is freed in one go: give the memory back. */
     (void)malloc_trim(0);
