@@ -149,12 +149,16 @@ struct tls_der {
 struct tls_x509 {
     struct tls_der der, serial, issuer, subject, spki, sans; /* sans: content of GeneralNames */
     uint64_t not_before, not_after;                          /* Unix time */
-    uint16_t curve; /* of an EC key: the id of its TLS group, 0: none we know */
-    uint8_t key;    /* TLS_KEY_*, 0: another kind */
+    const char *sig; /* the hash of its signature, as "SHA256", or "ED25519"; NULL: not known */
+    uint16_t curve;  /* of an EC key: the id of its TLS group, 0: none we know */
+    uint16_t bits;   /* of an RSA modulus or the field of a curve, 0: not known */
+    uint8_t key;     /* TLS_KEY_*, 0: another kind */
 };
 
 /* 0, or -1: not a certificate that we can read. */
 int tls_x509_read(const uint8_t *p, size_t n, struct tls_x509 *out);
+/* "RSA2048", "EC256", "ED25519"; empty for other kinds. 16 bytes are enough. */
+void tls_x509_key_name(const struct tls_x509 *x, char *buf, size_t n);
 /* The next element of `from`, which advances; *tag is its tag. false: no more, or malformed. */
 bool tls_der_next(struct tls_der *from, uint8_t *tag, struct tls_der *value);
 

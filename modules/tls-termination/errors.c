@@ -54,6 +54,14 @@ static bool in_the_clear(const struct session *s)
     return tls13 ? !s->io.sent_data : !s->io.sent_ccs;
 }
 
+/* An end of the bytes is no news: what the record is told are the alerts that say why. */
+static void note(struct session *s, bool received, int alert)
+{
+    if (alert > ALERT_CLOSE_NOTIFY) {
+        term_host->conn_alert(s->conn, PST_SIDE_CLIENT, received, (uint32_t)alert);
+    }
+}
+
 /* The alert the client got; -1: none. */
 static int alert_sent(struct session *s, int err, const WOLFSSL_ALERT_HISTORY *h)
 {
@@ -67,7 +75,17 @@ static int alert_sent(struct session *s, int err, const WOLFSSL_ALERT_HISTORY *h
     }
     alert = s->alert != 0 ? s->alert : alert_for(s, err);
     tls_io_alert(&s->io, alert);
+    note(s, false, alert);
     return alert;
+}
+
+void session_note_alerts(struct session *s)
+{
+    WOLFSSL_ALERT_HISTORY h = { { -1, -1 }, { -1, -1 } };
+
+    (void)wolfSSL_get_alert_history(s->ssl, &h);
+    note(s, false, h.last_tx.code);
+    note(s, true, h.last_rx.code);
 }
 
 static void deny(struct session *s, const char *code, const char *text)
@@ -82,6 +100,7 @@ int32_t session_refused(struct session *s, uint8_t alert, const char *why)
     snprintf(text, sizeof(text), "%s (alert %u sent)", why, alert);
     deny(s, "tls-handshake", text);
     tls_io_alert(&s->io, alert);
+    note(s, false, alert);
     (void)tls_io_push(&s->io);
     return PST_ERR_PROTOCOL;
 }
@@ -94,6 +113,7 @@ int32_t session_failed(struct session *s, int err)
 
     (void)wolfSSL_get_alert_history(s->ssl, &h);
     (void)tls_error_text(err, engine, sizeof(engine));
+    session_note_alerts(s);
     if (s->io.failed != 0) {
         deny(s, "tls-connection-lost", "the connection broke in the handshake");
         return s->io.failed;

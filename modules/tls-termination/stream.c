@@ -156,6 +156,7 @@ static int64_t read_result(struct session *s, int rc)
         /* The wire ended without close_notify: somebody may have cut it (RFC 8446 section 6.1). */
         r = PST_ERR_RESET;
     }
+    session_note_alerts(s);
     wolfSSL_ERR_clear_error();
     return r;
 }
@@ -327,7 +328,8 @@ int32_t session_start(struct session *s, const struct pst_hello *hello)
     const char *why = NULL;
     uint8_t alert;
 
-    s->ssl = wolfSSL_new(term_choose(s->term, hello)->ctx);
+    s->cert = term_choose(s->term, hello);
+    s->ssl = wolfSSL_new(s->cert->ctx);
     if (s->ssl == NULL || use_alpn(s, hello) != 0 ||
         term_host->stream_stack(s->conn, PST_SIDE_CLIENT, &ops, s, &inner) != PST_OK) {
         wolfSSL_free(s->ssl);

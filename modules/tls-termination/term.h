@@ -20,6 +20,7 @@
 
 /* RFC 8446 section 6. */
 enum {
+    ALERT_CLOSE_NOTIFY = 0,
     ALERT_UNEXPECTED_MESSAGE = 10,
     ALERT_HANDSHAKE_FAILURE = 40,
     ALERT_BAD_CERTIFICATE = 42,
@@ -49,6 +50,7 @@ struct term_tickets {
 struct term_cert {
     struct tls_cred cred;
     WOLFSSL_CTX *ctx;
+    char key_name[16]; /* "RSA2048" */
 };
 
 /* What the modules that judge client certificates ask for, all of them together. */
@@ -131,7 +133,8 @@ struct term_facts {
 struct session {
     struct term *term;
     pst_conn *conn;
-    WOLFSSL *ssl; /* NULL before on_transport and after close() */
+    const struct term_cert *cert; /* what it is served with */
+    WOLFSSL *ssl;                 /* NULL before on_transport and after close() */
     struct tls_io io;
     struct term_facts facts;
     struct term_peer *peer; /* a certificate that was judged, NULL: none */
@@ -154,6 +157,8 @@ int32_t session_start(struct session *s, const struct pst_hello *hello);
  * host why. Answers PST_ERR_PROTOCOL, or the error of the stream below. [worker]
  */
 int32_t session_failed(struct session *s, int err);
+/* Tell the host which alerts the library has sent and received since the handshake. [worker] */
+void session_note_alerts(struct session *s);
 /* Refuse a client before the library has said anything. Answers PST_ERR_PROTOCOL. [worker] */
 int32_t session_refused(struct session *s, uint8_t alert, const char *why);
 
