@@ -17,6 +17,12 @@
 #define TERM_ALPN_MAX   16
 #define TERM_DIGEST     32
 #define TERM_AUTH_DEPTH 4
+/* Suites that the library takes in a hello: 150 when it was built without a word about it. */
+#ifdef WOLFSSL_MAX_SUITE_SZ
+#define TERM_CLIENT_SUITES (WOLFSSL_MAX_SUITE_SZ / 2)
+#else
+#define TERM_CLIENT_SUITES 150
+#endif
 
 /* RFC 8446 section 6. */
 enum {
@@ -28,6 +34,7 @@ enum {
     ALERT_DECRYPT_ERROR = 51,
     ALERT_PROTOCOL_VERSION = 70,
     ALERT_INTERNAL_ERROR = 80,
+    ALERT_INAPPROPRIATE_FALLBACK = 86,
     ALERT_CERTIFICATE_REQUIRED = 116,
     ALERT_NO_APPLICATION_PROTOCOL = 120
 };
@@ -91,8 +98,9 @@ int32_t term_contexts(struct term *t);
 /* The certificate that suits a client best; never NULL. [worker] */
 const struct term_cert *term_choose(const struct term *t, const struct pst_hello *hello);
 /*
- * The alert for a client that has no version or group in common with us, and why; 0: none. wolfSSL
- * would answer some of them with something else, or ask for a group already offered. [worker]
+ * The alert for a client that has no version or group in common with us, falls back, or names too
+ * many suites, and why; 0: none. wolfSSL would answer some of them with something else, or ask for a group already
+ * offered. [worker]
  */
 uint8_t term_refuses(const struct term *t, const struct pst_hello *hello, const char **why);
 /* The first protocol of ours that the client offers; -1: none. [worker] */
