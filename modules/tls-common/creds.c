@@ -8,14 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <wolfssl/wolfcrypt/asn_public.h>
 
-#define CHAIN_MAX    16
-#define SAN_DNS_NAME 0x82 /* [2] IA5String (RFC 5280 section 4.2.1.6) */
+#define CHAIN_MAX 16
 
 __attribute__((format(printf, 3, 4))) static int because(char *why, size_t n, const char *fmt, ...)
 {
@@ -98,12 +96,12 @@ static bool same(const struct tls_der *a, const struct tls_der *b)
     return a->n == b->n && memcmp(a->p, b->p, a->n) == 0;
 }
 
-/* The next certificate of a PEM file; 1, 0 at the end, -1. *off advances. */
+/* The next certificate of a PEM file, whatever else is in it; 1, 0 at the end, -1. *off advances. */
 static int next_pem(const uint8_t *pem, size_t n, size_t *off, DerBuffer **der)
 {
     EncryptedInfo info;
 
-    if (*off >= n || strstr((const char *)pem + *off, "-----BEGIN") == NULL) {
+    if (*off >= n || strstr((const char *)pem + *off, "-----BEGIN CERTIFICATE-----") == NULL) {
         return 0;
     }
     memset(&info, 0, sizeof(info));
@@ -169,8 +167,7 @@ int tls_cred_apply(const struct tls_cred *c, WOLFSSL_CTX *ctx)
     return wolfSSL_CTX_use_certificate_chain_buffer(ctx, c->chain, (long)c->chain_n) ==
                        WOLFSSL_SUCCESS &&
                    wolfSSL_CTX_use_PrivateKey_buffer(ctx, c->key, (long)c->key_n,
-                                                     WOLFSSL_FILETYPE_PEM) == WOLFSSL_SUCCESS &&
-                   wolfSSL_CTX_check_private_key(ctx) == WOLFSSL_SUCCESS
+                                                     WOLFSSL_FILETYPE_PEM) == WOLFSSL_SUCCESS
                ? 0
                : -1;
 }
@@ -178,25 +175,15 @@ int tls_cred_apply(const struct tls_cred *c, WOLFSSL_CTX *ctx)
 static int check_pair(const struct tls_cred *c, const char *cert_path, const char *key_path,
                       char *why, size_t why_n)
 {
-    WOLFSSL_CTX *ctx = wolfSSL_CTX_new(wolfSSLv23_server_method());
-    int rc = 0;
+    int belongs = tls_key_belongs(c->key, c->key_n, &c->x509);
 
-    if (ctx == NULL) {
-        return because(why, why_n, "out of memory");
+    if (belongs < 0) {
+        return because(why, why_n, "%s: no private key, or of another kind than the certificate's",
+                       key_path);
     }
-    if (wolfSSL_CTX_use_certificate_chain_buffer(ctx, c->chain, (long)c->chain_n) !=
-        WOLFSSL_SUCCESS) {
-        rc = because(why, why_n, "%s: wolfSSL cannot use this certificate", cert_path);
-    } else if (wolfSSL_CTX_use_PrivateKey_buffer(ctx, c->key, (long)c->key_n,
-                                                 WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS) {
-        rc = because(why, why_n, "%s: no private key, or of another kind than the certificate's",
-                     key_path);
-    } else if (wolfSSL_CTX_check_private_key(ctx) != WOLFSSL_SUCCESS || !tls_cred_proves(c, ctx)) {
-        rc =
-            because(why, why_n, "%s does not belong to the certificate in %s", key_path, cert_path);
-    }
-    wolfSSL_CTX_free(ctx);
-    return rc;
+    return belongs > 0 ? 0
+                       : because(why, why_n, "%s does not belong to the certificate in %s",
+                                 key_path, cert_path);
 }
 
 /* RFC 7468 section 11, and the older header of RFC 1421. */
@@ -227,43 +214,26 @@ int tls_cred_load(struct tls_cred *c, const char *cert_path, const char *key_pat
     return check_pair(c, cert_path, key_path, why, why_n);
 }
 
+/* The file of the certificate may have the key in it, too. */
+static void forget(uint8_t **p, size_t *n)
+{
+    if (*p != NULL) {
+        explicit_bzero(*p, *n);
+    }
+    free(*p);
+    *p = NULL;
+    *n = 0;
+}
+
+void tls_cred_applied(struct tls_cred *c)
+{
+    forget(&c->chain, &c->chain_n);
+    forget(&c->key, &c->key_n);
+}
+
 void tls_cred_free(struct tls_cred *c)
 {
-    if (c->key != NULL) {
-        explicit_bzero(c->key, c->key_n);
-    }
-    free(c->chain);
-    free(c->key);
+    tls_cred_applied(c);
     free(c->leaf);
     memset(c, 0, sizeof(*c));
-}
-
-/* RFC 6125 section 6.4: a wildcard is the whole first label and stands for one label. */
-static bool name_matches(const struct tls_der *pattern, const char *name, size_t n)
-{
-    const char *p = (const char *)pattern->p;
-    const char *dot;
-
-    if (pattern->n == n && strncasecmp(p, name, n) == 0) {
-        return true;
-    }
-    if (pattern->n < 3 || p[0] != '*' || p[1] != '.') {
-        return false;
-    }
-    dot = memchr(name, '.', n);
-    return dot != NULL && dot > name && n - (size_t)(dot - name) == pattern->n - 1 &&
-           strncasecmp(dot, p + 1, pattern->n - 1) == 0;
-}
-
-bool tls_cred_covers(const struct tls_cred *c, const char *name, size_t n)
-{
-    struct tls_der list = c->x509.sans, value;
-    uint8_t tag;
-
-    while (n > 0 && list.n > 0 && tls_der_next(&list, &tag, &value)) {
-        if (tag == SAN_DNS_NAME && name_matches(&value, name, n)) {
-            return true;
-        }
-    }
-    return false;
 }

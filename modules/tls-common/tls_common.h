@@ -157,6 +157,8 @@ struct tls_x509 {
 
 /* 0, or -1: not a certificate that we can read. */
 int tls_x509_read(const uint8_t *p, size_t n, struct tls_x509 *out);
+/* The content of the public key: a modulus, a point, or 32 bytes of Ed25519. */
+bool tls_x509_public_key(const struct tls_x509 *x, struct tls_der *out);
 /* "RSA2048", "EC256", "ED25519"; empty for other kinds. 16 bytes are enough. */
 void tls_x509_key_name(const struct tls_x509 *x, char *buf, size_t n);
 /* The next element of `from`, which advances; *tag is its tag. false: no more, or malformed. */
@@ -178,17 +180,22 @@ struct tls_cred {
 
 /*
  * Read and check: key not open to group or others and not encrypted, chain in order, key matching
- * the certificate. 0, or -1 with a sentence in `why`. Free it in either case.
+ * the certificate. Both may be the same file. 0, or -1 with a sentence in `why`. Free it in either
+ * case. [main]
  */
 int tls_cred_load(struct tls_cred *c, const char *cert_path, const char *key_path, char *why,
                   size_t why_n);
 void tls_cred_free(struct tls_cred *c);
-/* selftest.c: try whether the key in this server context signs for its certificate. [main] */
-bool tls_cred_proves(const struct tls_cred *c, WOLFSSL_CTX *server_ctx);
 /* Put both into a context; 0, or -1. */
 int tls_cred_apply(const struct tls_cred *c, WOLFSSL_CTX *ctx);
-/* True when a name of the certificate covers this normalised host name. */
-bool tls_cred_covers(const struct tls_cred *c, const char *name, size_t n);
+/* Once every context has it: forget all but the leaf. */
+void tls_cred_applied(struct tls_cred *c);
+
+/*
+ * keypair.c: does the private key in this PEM text belong to the certificate? 1 yes, 0 no, -1: no
+ * key there, or one of another kind. [main]
+ */
+int tls_key_belongs(const uint8_t *pem, size_t n, const struct tls_x509 *x);
 
 /* Read a whole file of at most TLS_FILE_MAX bytes, NUL-terminated; NULL with a sentence in why. */
 uint8_t *tls_file_read(const char *path, bool secret, size_t *n, char *why, size_t why_n);

@@ -133,25 +133,37 @@ static bool read_time(struct tls_der *from, uint64_t *out)
     return true;
 }
 
-/* Bits of the modulus of an RSAPublicKey (RFC 8017 appendix A.1.1). */
-static uint16_t modulus_bits(struct tls_der spki)
+bool tls_x509_public_key(const struct tls_x509 *x, struct tls_der *out)
 {
-    struct tls_der key, seq, n;
+    struct tls_der spki = x->spki, all, alg, seq, rest;
+
+    if (!expect(&spki, DER_SEQUENCE, &all) || !expect(&all, DER_SEQUENCE, &alg) ||
+        !expect(&all, DER_BIT_STRING, out) || out->n == 0 || out->p[0] != 0) {
+        return false;
+    }
+    out->p++;
+    out->n--;
+    if (x->key != TLS_KEY_RSA) {
+        return true;
+    }
+    /* RSAPublicKey (RFC 8017 appendix A.1.1); the sign has a byte of its own. */
+    rest = *out;
+    if (!expect(&rest, DER_SEQUENCE, &seq) || !expect(&seq, DER_INTEGER, out)) {
+        return false;
+    }
+    while (out->n > 0 && out->p[0] == 0) {
+        out->p++;
+        out->n--;
+    }
+    return out->n > 0;
+}
+
+static uint16_t modulus_bits(const struct tls_x509 *x)
+{
+    struct tls_der n;
     size_t bits;
 
-    if (!expect(&spki, DER_BIT_STRING, &key) || key.n == 0) {
-        return 0;
-    }
-    key.p++;
-    key.n--;
-    if (!expect(&key, DER_SEQUENCE, &seq) || !expect(&seq, DER_INTEGER, &n)) {
-        return 0;
-    }
-    while (n.n > 0 && n.p[0] == 0) {
-        n.p++;
-        n.n--;
-    }
-    if (n.n == 0 || n.n > UINT16_MAX / 8) {
+    if (!tls_x509_public_key(x, &n) || n.n > UINT16_MAX / 8) {
         return 0;
     }
     bits = n.n * 8;
@@ -171,7 +183,7 @@ static void read_key(struct tls_x509 *x)
     }
     if (is_oid(&oid, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", 9)) {
         x->key = TLS_KEY_RSA;
-        x->bits = modulus_bits(seq);
+        x->bits = modulus_bits(x);
     } else if (is_oid(&oid, "\x2b\x65\x70", 3)) {
         x->key = TLS_KEY_ED25519;
     } else if (is_oid(&oid, "\x2a\x86\x48\xce\x3d\x02\x01", 7) && expect(&alg, DER_OID, &curve)) {

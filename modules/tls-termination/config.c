@@ -30,6 +30,9 @@ const struct pst_option term_options[TERM_N_OPTIONS] = {
       .sub = cert_options,
       .n_sub = sizeof(cert_options) / sizeof(cert_options[0]),
       .help = "certificates; the best one for each client is chosen" },
+    { .name = "certificate_dir",
+      .type = PST_OPT_PATH,
+      .help = "folder of certificates: NAME.crt and NAME.key, or NAME.pem with both" },
     { .name = "min_version",
       .type = PST_OPT_STR,
       .choices = "1.2|1.3",
@@ -64,8 +67,7 @@ const struct pst_option term_options[TERM_N_OPTIONS] = {
 
 #define TICKET_LIFETIME_MS (UINT64_C(12) * 3600 * 1000)
 
-__attribute__((format(printf, 2, 3))) static int32_t wrong(const pst_cfg *node, const char *fmt,
-                                                           ...)
+int32_t term_wrong(const pst_cfg *node, const char *fmt, ...)
 {
     char text[1024];
     va_list ap;
@@ -81,8 +83,7 @@ __attribute__((format(printf, 2, 3))) static int32_t wrong(const pst_cfg *node, 
     return PST_ERR_CONFIG;
 }
 
-/* The worse of two results. */
-static int32_t both(int32_t a, int32_t b)
+int32_t term_both(int32_t a, int32_t b)
 {
     return a != PST_OK ? a : b;
 }
@@ -94,18 +95,18 @@ static int32_t add_suite(struct term *t, const pst_cfg *node, const char *name, 
     const struct tls_suite *s = tls_suite_find(name);
 
     if (s == NULL) {
-        return wrong(node, "\"%s\" is not among the cipher suites that can be used", name);
+        return term_wrong(node, "\"%s\" is not among the cipher suites that can be used", name);
     }
     if ((s->keys == 0) != tls13) {
-        return wrong(node, "%s belongs to TLS 1.%d: write it into \"%s\"", s->iana, tls13 ? 2 : 3,
-                     tls13 ? "ciphers" : "ciphersuites");
+        return term_wrong(node, "%s belongs to TLS 1.%d: write it into \"%s\"", s->iana,
+                          tls13 ? 2 : 3, tls13 ? "ciphers" : "ciphersuites");
     }
     if (!tls_suite_present(s)) {
-        return wrong(node, "this build of wolfSSL lacks %s", s->iana);
+        return term_wrong(node, "this build of wolfSSL lacks %s", s->iana);
     }
     for (uint8_t i = 0; i < t->params.n_suites; i++) {
         if (t->params.suites[i] == s->id) {
-            return wrong(node, "%s is given twice", s->iana);
+            return term_wrong(node, "%s is given twice", s->iana);
         }
     }
     t->params.suites[t->params.n_suites++] = s->id;
@@ -117,14 +118,14 @@ static int32_t add_group(struct term *t, const pst_cfg *node, const char *name)
     const struct tls_group *g = tls_group_find(name);
 
     if (g == NULL) {
-        return wrong(node, "\"%s\" is not among the groups that can be used", name);
+        return term_wrong(node, "\"%s\" is not among the groups that can be used", name);
     }
     if (!tls_group_present(g)) {
-        return wrong(node, "this build of wolfSSL lacks %s", g->iana);
+        return term_wrong(node, "this build of wolfSSL lacks %s", g->iana);
     }
     for (uint8_t i = 0; i < t->params.n_groups; i++) {
         if (t->params.groups[i] == g->id) {
-            return wrong(node, "%s is given twice", g->iana);
+            return term_wrong(node, "%s is given twice", g->iana);
         }
     }
     t->params.groups[t->params.n_groups++] = g->id;
@@ -136,10 +137,10 @@ static int32_t add_alpn(struct term *t, const pst_cfg *node, const struct pst_st
     size_t have = strlen(t->alpn_list);
 
     if (name->n == 0 || name->n > 255 || memchr(name->p, ',', name->n) != NULL) {
-        return wrong(node, "a protocol name has 1 to 255 bytes and no comma");
+        return term_wrong(node, "a protocol name has 1 to 255 bytes and no comma");
     }
     if (t->n_alpn == TERM_ALPN_MAX || have + name->n + 2 > sizeof(t->alpn_list)) {
-        return wrong(node, "too many protocols");
+        return term_wrong(node, "too many protocols");
     }
     snprintf(t->alpn_list + have, sizeof(t->alpn_list) - have, "%s%s", have > 0 ? "," : "",
              name->p);
@@ -154,7 +155,7 @@ static int32_t read_list(struct term *t, const pst_cfg *cfg, const char *key)
     int32_t rc = PST_OK;
 
     if (list != NULL && n == 0) {
-        return wrong(list, "an empty list would leave nothing to negotiate");
+        return term_wrong(list, "an empty list would leave nothing to negotiate");
     }
     for (uint32_t i = 0; i < n; i++) {
         const pst_cfg *node = term_host->cfg_at(list, i);
@@ -168,63 +169,7 @@ static int32_t read_list(struct term *t, const pst_cfg *cfg, const char *key)
         } else if (one == PST_OK) {
             one = add_suite(t, node, name.p, strcmp(key, "ciphersuites") == 0);
         }
-        rc = both(rc, one);
-    }
-    return rc;
-}
-
-/* --- certificates ----------------------------------------------------------------------------- */
-
-static void warn_of_time(const pst_cfg *node, const struct tls_cred *c)
-{
-    uint64_t now = term_host->wall_us() / 1000000;
-    const char *text = now > c->x509.not_after    ? "the certificate has expired"
-                       : now < c->x509.not_before ? "the certificate is not valid yet"
-                                                  : NULL;
-    if (text != NULL) {
-        term_host->cfg_warn(node, text, strlen(text));
-    }
-}
-
-static int32_t read_certificate(struct term *t, const pst_cfg *node)
-{
-    struct tls_cred *c = &t->certs[t->n_certs].cred;
-    struct pst_str cert, key;
-    char why[700] = "";
-    int32_t rc = both(term_host->cfg_path(node, "certificate", &cert),
-                      term_host->cfg_path(node, "key", &key));
-
-    if (rc != PST_OK) {
-        return rc;
-    }
-    t->n_certs++;
-    if (tls_cred_load(c, cert.p, key.p, why, sizeof(why)) != 0) {
-        return wrong(node, "%s", why);
-    }
-    tls_x509_key_name(&c->x509, t->certs[t->n_certs - 1].key_name,
-                      sizeof(t->certs[t->n_certs - 1].key_name));
-    warn_of_time(node, c);
-    return PST_OK;
-}
-
-static int32_t read_certificates(struct term *t, const pst_cfg *cfg)
-{
-    const pst_cfg *list = term_host->cfg_get(cfg, "certificates");
-    uint32_t n = list == NULL ? 0 : term_host->cfg_count(list);
-    int32_t rc = PST_OK;
-
-    if (n == 0) {
-        return wrong(list != NULL ? list : cfg, "terminate_at = \"edge\" needs \"certificates\"");
-    }
-    if (n > TERM_CERTS_MAX) {
-        return wrong(list, "more than %d certificates", TERM_CERTS_MAX);
-    }
-    t->certs = calloc(n, sizeof(*t->certs));
-    if (t->certs == NULL) {
-        return PST_ERR_NOMEM;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        rc = both(rc, read_certificate(t, term_host->cfg_at(list, i)));
+        rc = term_both(rc, one);
     }
     return rc;
 }
@@ -256,13 +201,13 @@ static int32_t check_versions(const struct term *t, const pst_cfg *cfg)
     int32_t rc = PST_OK;
 
     if (t->params.min > t->params.max) {
-        return wrong(cfg, "min_version is newer than max_version");
+        return term_wrong(cfg, "min_version is newer than max_version");
     }
     if (c12 != NULL && t->params.min > 3) {
-        rc = wrong(c12, "\"ciphers\" are those of TLS 1.2, which min_version excludes");
+        rc = term_wrong(c12, "\"ciphers\" are those of TLS 1.2, which min_version excludes");
     }
     if (c13 != NULL && t->params.max < 4) {
-        rc = wrong(c13, "\"ciphersuites\" are those of TLS 1.3, which max_version excludes");
+        rc = term_wrong(c13, "\"ciphersuites\" are those of TLS 1.3, which max_version excludes");
     }
     return rc;
 }
@@ -278,9 +223,10 @@ static int32_t check_suites_fit(const struct term *t, const pst_cfg *cfg)
     for (uint8_t i = 0; i < t->params.n_suites; i++) {
         keys |= tls_suite_by_id(t->params.suites[i])->keys;
     }
-    for (uint32_t i = 0; i < t->n_certs; i++) {
-        if ((keys & t->certs[i].cred.x509.key) == 0) {
-            return wrong(cfg, "no cipher suite of TLS 1.2 works with certificates[%u]", i);
+    for (uint32_t i = 0; i < t->certs.n; i++) {
+        if ((keys & t->certs.all[i].cred.x509.key) == 0) {
+            return term_wrong(cfg, "no cipher suite of TLS 1.2 works with the certificate %s",
+                              t->certs.all[i].path);
         }
     }
     return PST_OK;
@@ -290,8 +236,8 @@ static int32_t read_tickets(struct term *t, const pst_cfg *cfg)
 {
     uint64_t ms = TICKET_LIFETIME_MS;
     uint32_t on = 1;
-    int32_t rc = both(optional(term_host->cfg_bool(cfg, "tickets", &on)),
-                      optional(term_host->cfg_duration(cfg, "ticket_lifetime", &ms)));
+    int32_t rc = term_both(optional(term_host->cfg_bool(cfg, "tickets", &on)),
+                           optional(term_host->cfg_duration(cfg, "ticket_lifetime", &ms)));
 
     t->tickets_on = on != 0;
     t->tickets.lifetime = (uint32_t)(ms / 1000);
@@ -305,14 +251,14 @@ static int32_t configure_edge(struct term *t, const pst_cfg *cfg)
 
     t->params.min = 3;
     t->params.max = 4;
-    rc = both(rc, read_version(cfg, "min_version", &t->params.min));
-    rc = both(rc, read_version(cfg, "max_version", &t->params.max));
-    rc = both(rc, check_versions(t, cfg));
+    rc = term_both(rc, read_version(cfg, "min_version", &t->params.min));
+    rc = term_both(rc, read_version(cfg, "max_version", &t->params.max));
+    rc = term_both(rc, check_versions(t, cfg));
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        rc = both(rc, read_list(t, cfg, lists[i]));
+        rc = term_both(rc, read_list(t, cfg, lists[i]));
     }
-    rc = both(rc, read_tickets(t, cfg));
-    rc = both(rc, read_certificates(t, cfg));
+    rc = term_both(rc, read_tickets(t, cfg));
+    rc = term_both(rc, certs_configure(t, cfg));
     if (rc == PST_OK) {
         tls_params_default(&t->params);
         rc = check_suites_fit(t, cfg);
@@ -333,17 +279,17 @@ int32_t term_configure(struct term *t, const pst_cfg *cfg)
         return configure_edge(t, cfg);
     }
     if (strcmp(at.p, "agent") == 0) {
-        return wrong(term_host->cfg_get(cfg, "terminate_at"),
-                     "\"agent\" is reserved for tunnels and cannot be used yet");
+        return term_wrong(term_host->cfg_get(cfg, "terminate_at"),
+                          "\"agent\" is reserved for tunnels and cannot be used yet");
     }
     for (size_t i = 1; i < TERM_N_OPTIONS; i++) {
         const pst_cfg *node = term_host->cfg_get(cfg, term_options[i].name);
 
         if (node != NULL) {
-            rc = wrong(node,
-                       "\"%s\" has no meaning here: with terminate_at = \"upstream\" nothing "
-                       "is decrypted",
-                       term_options[i].name);
+            rc = term_wrong(node,
+                            "\"%s\" has no meaning here: with terminate_at = \"upstream\" nothing "
+                            "is decrypted",
+                            term_options[i].name);
         }
     }
     return rc;

@@ -12,11 +12,7 @@ static void instance_free(struct term *t)
     if (t == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < t->n_certs; i++) {
-        tls_cred_free(&t->certs[i].cred);
-        wolfSSL_CTX_free(t->certs[i].ctx);
-    }
-    free(t->certs);
+    certs_free(&t->certs);
     auth_free(&t->auth);
     ticket_ring_unref(t->tickets.ring);
     free(t);

@@ -13,7 +13,7 @@
 #include "tls-common/tls_common.h"
 
 #define TERM_NAME       "tls-termination"
-#define TERM_CERTS_MAX  32
+#define TERM_NAME_MAX   256 /* of a host name, with room for its end */
 #define TERM_ALPN_MAX   16
 #define TERM_DIGEST     32
 #define TERM_AUTH_DEPTH 4
@@ -54,10 +54,26 @@ struct term_tickets {
     uint32_t lifetime; /* seconds */
 };
 
+/* A certificate with its context, which is made once and never changed again. */
 struct term_cert {
+    char *path;
     struct tls_cred cred;
     WOLFSSL_CTX *ctx;
     char key_name[16]; /* "RSA2048" */
+};
+
+/* A name, or "*.name", of a certificate; the empty name is for clients that no other suits. */
+struct term_name {
+    const char *p; /* in the certificate */
+    uint32_t n;
+    uint32_t cert; /* index */
+};
+
+struct term_certs {
+    struct term_cert *all;
+    uint32_t n, room;
+    struct term_name *names; /* sorted: names, and for each name the best certificate first */
+    uint32_t n_names;
 };
 
 /* What the modules that judge client certificates ask for, all of them together. */
@@ -73,8 +89,7 @@ struct term {
     pst_instance *self;
     bool here; /* terminate_at = "edge" */
     struct tls_params params;
-    struct term_cert *certs;
-    uint32_t n_certs;
+    struct term_certs certs;
     struct pst_str alpn[TERM_ALPN_MAX];
     uint32_t n_alpn;
     char alpn_list[512]; /* comma-separated, for the library */
@@ -85,16 +100,44 @@ struct term {
 
 /* --- config.c --------------------------------------------------------------------------------- */
 
-#define TERM_N_OPTIONS 10
+#define TERM_N_OPTIONS 11
 extern const struct pst_option term_options[TERM_N_OPTIONS];
 
 /* Fill `t` from its configuration. All errors are reported. PST_OK or PST_ERR_*. [main] */
 int32_t term_configure(struct term *t, const pst_cfg *cfg);
 
+/* Report an error at this place of the configuration; answers PST_ERR_CONFIG. [main] */
+__attribute__((format(printf, 2, 3))) int32_t term_wrong(const pst_cfg *node, const char *fmt, ...);
+/* The first of two results that is not PST_OK. */
+int32_t term_both(int32_t a, int32_t b);
+
+/* --- certs.c ---------------------------------------------------------------------------------- */
+
+/* Read "certificates" and "certificate_dir". All errors are reported. PST_OK or an error. [main] */
+int32_t certs_configure(struct term *t, const pst_cfg *cfg);
+/* Read one pair; what is wrong is reported at `node`. PST_OK or PST_ERR_*. [main] */
+int32_t certs_add(struct term_certs *s, const pst_cfg *node, const char *cert, const char *key);
+/* The certificates for exactly this name: how many, the best one at *at. Lower case. [worker] */
+uint32_t certs_find(const struct term_certs *s, const char *name, size_t n,
+                    const struct term_name **at);
+void certs_free(struct term_certs *s);
+
+/* --- cert_dir.c ------------------------------------------------------------------------------- */
+
+/*
+ * Add the pairs of a folder in the order of their names, but default ones first. *n_default is how
+ * many of those there are. All errors are reported. PST_OK or PST_ERR_*. [main]
+ */
+int32_t cert_dir_read(struct term_certs *s, const pst_cfg *node, const char *dir,
+                      uint32_t *n_default);
+
 /* --- ctx.c ------------------------------------------------------------------------------------ */
 
 /* Make the contexts once everything is known. PST_OK, or PST_ERR with a line in the log. [main] */
 int32_t term_contexts(struct term *t);
+
+/* --- choose.c --------------------------------------------------------------------------------- */
+
 /* The certificate that suits a client best; never NULL. [worker] */
 const struct term_cert *term_choose(const struct term *t, const struct pst_hello *hello);
 /*
