@@ -38,9 +38,7 @@ static int check_file(int fd, const char *path, bool secret, size_t *size, char 
         return because(why, n, "%s is not a regular file", path);
     }
     if (secret && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        return because(why, n,
-                       "%s: a private key that group or others may use (mode %04o); chmod "
-                       "600",
+        return because(why, n, "%s: a secret that group or others may use (mode %04o); chmod 600",
                        path, (unsigned)(st.st_mode & 07777));
     }
     if (st.st_size <= 0 || (size_t)st.st_size > TLS_FILE_MAX) {

@@ -163,6 +163,27 @@ bool tls_x509_public_key(const struct tls_x509 *x, struct tls_der *out);
 void tls_x509_key_name(const struct tls_x509 *x, char *buf, size_t n);
 /* The next element of `from`, which advances; *tag is its tag. false: no more, or malformed. */
 bool tls_der_next(struct tls_der *from, uint8_t *tag, struct tls_der *value);
+/* The next element, which must have this tag: else false, and nothing was taken. */
+bool tls_der_expect(struct tls_der *from, uint8_t tag, struct tls_der *value);
+/* The next element, a time (RFC 5280 section 4.1.2.5), as Unix time; years from 1970. */
+bool tls_der_time(struct tls_der *from, uint64_t *out);
+
+/* --- ocsp.c: OCSP responses (RFC 6960) -------------------------------------------------------- */
+
+enum { TLS_OCSP_GOOD = 0, TLS_OCSP_REVOKED = 1, TLS_OCSP_UNKNOWN = 2 };
+
+struct tls_ocsp {
+    uint64_t this_update, next_update; /* Unix time; next_update 0: not told */
+    uint8_t status;                    /* TLS_OCSP_* */
+};
+
+/*
+ * What a response says about a certificate, by issuer and serial number; its signature is for
+ * clients to verify. 0; -1 with a sentence's end in *why: not a response that we can read, or none
+ * about this certificate. [any]
+ */
+int tls_ocsp_read(const uint8_t *p, size_t n, const struct tls_x509 *x, struct tls_ocsp *out,
+                  const char **why);
 
 /* --- creds.c: certificates and keys from files ------------------------------------------------ */
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A folder of certificates: NAME.crt or NAME.pem with the chain, and NAME.key; without the latter
- * the key is in NAME.pem. Other files and hidden ones are not looked at.
+ * the key is in NAME.pem. NAME.ocsp is an OCSP response. Other files and hidden ones are not
+ * looked at.
  */
 #include "term.h"
 
@@ -14,10 +15,13 @@
 #define DIR_MAX 100000 /* files of ours in one folder */
 
 /* In the order of a group. */
-enum ext { EXT_CRT, EXT_KEY, EXT_PEM, EXT_NONE };
+enum ext { EXT_CRT, EXT_KEY, EXT_PEM, EXT_OCSP, EXT_NONE };
 
-static const char *const extensions[] = {
-    [EXT_CRT] = ".crt", [EXT_KEY] = ".key", [EXT_PEM] = ".pem"
+static const char *const extensions[EXT_NONE] = {
+    [EXT_CRT] = ".crt",
+    [EXT_KEY] = ".key",
+    [EXT_PEM] = ".pem",
+    [EXT_OCSP] = ".ocsp",
 };
 
 struct entry {
@@ -108,32 +112,40 @@ static int32_t list(struct listing *l, const pst_cfg *node, const char *dir)
     return rc;
 }
 
-/* The files of one name. */
-static int32_t add_group(struct term_certs *s, const pst_cfg *node, const char *dir,
-                         const char *name, const bool has[EXT_NONE])
+/* What is missing or too much among the files of one name. */
+static int32_t check_group(const pst_cfg *node, const char *dir, const char *name,
+                           const bool has[EXT_NONE])
 {
-    enum ext cert = has[EXT_CRT] ? EXT_CRT : EXT_PEM;
-    enum ext key = has[EXT_KEY] ? EXT_KEY : cert;
-    char cert_path[4096], key_path[4096];
-
     if (has[EXT_CRT] && has[EXT_PEM]) {
         return term_wrong(node, "%s/%s.crt and %s.pem: only one of them can be meant", dir, name,
                           name);
     }
     if (!has[EXT_CRT] && !has[EXT_PEM]) {
-        return term_wrong(node, "%s/%s.key: its certificate, %s.crt or %s.pem, is missing", dir,
-                          name, name, name);
+        return term_wrong(node, "%s/%s%s: its certificate, %s.crt or %s.pem, is missing", dir, name,
+                          extensions[has[EXT_KEY] ? EXT_KEY : EXT_OCSP], name, name);
     }
     if (has[EXT_CRT] && !has[EXT_KEY]) {
         return term_wrong(node, "%s/%s.crt: its key, %s.key, is missing", dir, name, name);
     }
-    if ((size_t)snprintf(cert_path, sizeof(cert_path), "%s/%s%s", dir, name, extensions[cert]) >=
-            sizeof(cert_path) ||
-        (size_t)snprintf(key_path, sizeof(key_path), "%s/%s%s", dir, name, extensions[key]) >=
-            sizeof(key_path)) {
-        return term_wrong(node, "%s: too long a path", dir);
+    return PST_OK;
+}
+
+static int32_t add_group(struct term_certs *s, const pst_cfg *node, const char *dir,
+                         const char *name, const bool has[EXT_NONE])
+{
+    enum ext cert = has[EXT_CRT] ? EXT_CRT : EXT_PEM;
+    enum ext key = has[EXT_KEY] ? EXT_KEY : cert;
+    const enum ext which[] = { cert, key, EXT_OCSP };
+    char path[3][4096];
+    int32_t rc = check_group(node, dir, name, has);
+
+    for (int i = 0; i < 3 && rc == PST_OK; i++) {
+        if ((size_t)snprintf(path[i], sizeof(path[i]), "%s/%s%s", dir, name,
+                             extensions[which[i]]) >= sizeof(path[i])) {
+            rc = term_wrong(node, "%s: too long a path", dir);
+        }
     }
-    return certs_add(s, node, cert_path, key_path);
+    return rc != PST_OK ? rc : certs_add(s, node, path[0], path[1], has[EXT_OCSP] ? path[2] : NULL);
 }
 
 int32_t cert_dir_read(struct term_certs *s, const pst_cfg *node, const char *dir,

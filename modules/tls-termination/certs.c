@@ -30,7 +30,8 @@ static void warn_of_time(const pst_cfg *node, const struct term_cert *c)
     }
 }
 
-int32_t certs_add(struct term_certs *s, const pst_cfg *node, const char *cert, const char *key)
+int32_t certs_add(struct term_certs *s, const pst_cfg *node, const char *cert, const char *key,
+                  const char *ocsp)
 {
     struct term_cert *c;
     char why[1400] = "";
@@ -57,7 +58,7 @@ int32_t certs_add(struct term_certs *s, const pst_cfg *node, const char *cert, c
     }
     tls_x509_key_name(&c->cred.x509, c->key_name, sizeof(c->key_name));
     warn_of_time(node, c);
-    return PST_OK;
+    return ocsp != NULL ? staple_read(c, node, ocsp) : PST_OK;
 }
 
 static int32_t read_listed(struct term_certs *s, const pst_cfg *list)
@@ -73,11 +74,12 @@ static int32_t read_listed(struct term_certs *s, const pst_cfg *list)
     }
     for (uint32_t i = 0; i < n; i++) {
         const pst_cfg *node = term_host->cfg_at(list, i);
-        struct pst_str cert, key;
+        struct pst_str cert, key, ocsp = { NULL, 0 };
         int32_t one = term_both(term_host->cfg_path(node, "certificate", &cert),
                                 term_host->cfg_path(node, "key", &key));
 
-        rc = term_both(rc, one == PST_OK ? certs_add(s, node, cert.p, key.p) : one);
+        one = term_both(one, term_optional(term_host->cfg_path(node, "ocsp", &ocsp)));
+        rc = term_both(rc, one == PST_OK ? certs_add(s, node, cert.p, key.p, ocsp.p) : one);
     }
     return rc;
 }
@@ -235,6 +237,7 @@ void certs_free(struct term_certs *s)
     for (uint32_t i = 0; i < s->n; i++) {
         wolfSSL_CTX_free(s->all[i].ctx);
         tls_cred_free(&s->all[i].cred);
+        staple_free(&s->all[i].staple);
         free(s->all[i].path);
     }
     free(s->all);

@@ -16,6 +16,9 @@ static const struct pst_option cert_options[] = {
       .type = PST_OPT_PATH,
       .flags = PST_OPT_REQUIRED,
       .help = "PEM file: its private key, not encrypted, readable by its owner only" },
+    { .name = "ocsp",
+      .type = PST_OPT_PATH,
+      .help = "DER file: an OCSP response about it, stapled to the handshake" },
 };
 
 const struct pst_option term_options[TERM_N_OPTIONS] = {
@@ -58,6 +61,9 @@ const struct pst_option term_options[TERM_N_OPTIONS] = {
       .flags = PST_OPT_LIST,
       .help = "application protocols, best first; a client that offers only others is refused" },
     { .name = "tickets", .type = PST_OPT_BOOL, .help = "let clients resume sessions (true)" },
+    { .name = "ticket_keys",
+      .type = PST_OPT_PATH,
+      .help = "file of keys that several hosts share; the first one seals (keys of our own)" },
     { .name = "ticket_lifetime",
       .type = PST_OPT_DURATION,
       .min = 60 * 1000,
@@ -176,8 +182,7 @@ static int32_t read_list(struct term *t, const pst_cfg *cfg, const char *key)
 
 /* --- the rest --------------------------------------------------------------------------------- */
 
-/* PST_ERR_NOT_FOUND leaves the default in place. */
-static int32_t optional(int32_t rc)
+int32_t term_optional(int32_t rc)
 {
     return rc == PST_ERR_NOT_FOUND ? PST_OK : rc;
 }
@@ -190,7 +195,7 @@ static int32_t read_version(const pst_cfg *cfg, const char *key, uint8_t *minor)
     if (rc == PST_OK) {
         *minor = strcmp(v.p, "1.3") == 0 ? 4 : 3;
     }
-    return optional(rc);
+    return term_optional(rc);
 }
 
 /* A list for a version that is not allowed would be dead letters. */
@@ -232,16 +237,33 @@ static int32_t check_suites_fit(const struct term *t, const pst_cfg *cfg)
     return PST_OK;
 }
 
+static int32_t read_ticket_keys(struct term *t, const pst_cfg *cfg)
+{
+    const pst_cfg *node = term_host->cfg_get(cfg, "ticket_keys");
+    char why[700] = "";
+    struct pst_str path;
+    int32_t rc = term_host->cfg_path(cfg, "ticket_keys", &path);
+
+    if (rc != PST_OK) {
+        return term_optional(rc);
+    }
+    if (!t->tickets_on) {
+        return term_wrong(node, "\"tickets\" are off, so no keys are used");
+    }
+    t->tickets.ring = ticket_keys_read(path.p, why, sizeof(why));
+    return t->tickets.ring != NULL ? PST_OK : term_wrong(node, "%s", why);
+}
+
 static int32_t read_tickets(struct term *t, const pst_cfg *cfg)
 {
     uint64_t ms = TICKET_LIFETIME_MS;
     uint32_t on = 1;
-    int32_t rc = term_both(optional(term_host->cfg_bool(cfg, "tickets", &on)),
-                           optional(term_host->cfg_duration(cfg, "ticket_lifetime", &ms)));
+    int32_t rc = term_both(term_optional(term_host->cfg_bool(cfg, "tickets", &on)),
+                           term_optional(term_host->cfg_duration(cfg, "ticket_lifetime", &ms)));
 
     t->tickets_on = on != 0;
     t->tickets.lifetime = (uint32_t)(ms / 1000);
-    return rc;
+    return term_both(rc, read_ticket_keys(t, cfg));
 }
 
 static int32_t configure_edge(struct term *t, const pst_cfg *cfg)

@@ -63,6 +63,9 @@ static const char *make_context(struct term *t, struct term_cert *c)
     if (tls_cred_apply(&c->cred, c->ctx) != 0) {
         return "wolfSSL refuses the certificate or its key";
     }
+    if (staple_apply(&c->staple, c->ctx) != 0) {
+        return "wolfSSL refuses the stapling of an OCSP response";
+    }
     if (tls_params_apply(&t->params, c->ctx) != 0) {
         return "wolfSSL refuses the versions, cipher suites or groups";
     }
@@ -84,7 +87,9 @@ int32_t term_contexts(struct term *t)
     if (policy_digest(t) != 0) {
         return PST_ERR;
     }
-    t->tickets.ring = ticket_ring_new();
+    if (t->tickets.ring == NULL) {
+        t->tickets.ring = ticket_ring_new();
+    }
     if (t->tickets.ring == NULL) {
         return PST_ERR_NOMEM;
     }

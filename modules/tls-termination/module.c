@@ -43,13 +43,17 @@ static int32_t link_up(void *inst)
     return rc == PST_OK && t->here ? term_contexts(t) : rc;
 }
 
-/* Tickets of the generation before stay good where the policy is the same. */
+/*
+ * Tickets of the generation before stay good where the policy is the same. Keys from a file are
+ * what the file says, on either side.
+ */
 static int32_t adopt(void *inst, void *prev)
 {
     struct term *t = inst;
     const struct term *old = prev;
 
-    if (t->tickets.ring != NULL && old->tickets.ring != NULL) {
+    if (t->tickets.ring != NULL && old->tickets.ring != NULL &&
+        ticket_ring_rotates(t->tickets.ring) && ticket_ring_rotates(old->tickets.ring)) {
         ticket_ring_unref(t->tickets.ring);
         t->tickets.ring = ticket_ring_ref(old->tickets.ring);
     }

@@ -338,6 +338,7 @@ int32_t session_start(struct session *s, const struct pst_hello *hello)
         return PST_ERROR;
     }
     wolfSSL_SetCertCbCtx(s->ssl, s);
+    staple_offer(&s->cert->staple, s->ssl);
     tls_io_begin(&s->io, s->ssl, term_host, inner);
     alert = term_refuses(s->term, hello, &why);
     s->failed = alert == 0 ? PST_OK : session_refused(s, alert, why);

@@ -54,11 +54,19 @@ struct term_tickets {
     uint32_t lifetime; /* seconds */
 };
 
+/* An OCSP response in DER. */
+struct term_staple {
+    uint8_t *der; /* NULL: none */
+    size_t n;
+    uint64_t until; /* Unix time */
+};
+
 /* A certificate with its context, which is made once and never changed again. */
 struct term_cert {
     char *path;
     struct tls_cred cred;
     WOLFSSL_CTX *ctx;
+    struct term_staple staple;
     char key_name[16]; /* "RSA2048" */
 };
 
@@ -100,7 +108,7 @@ struct term {
 
 /* --- config.c --------------------------------------------------------------------------------- */
 
-#define TERM_N_OPTIONS 11
+#define TERM_N_OPTIONS 12
 extern const struct pst_option term_options[TERM_N_OPTIONS];
 
 /* Fill `t` from its configuration. All errors are reported. PST_OK or PST_ERR_*. [main] */
@@ -110,13 +118,16 @@ int32_t term_configure(struct term *t, const pst_cfg *cfg);
 __attribute__((format(printf, 2, 3))) int32_t term_wrong(const pst_cfg *node, const char *fmt, ...);
 /* The first of two results that is not PST_OK. */
 int32_t term_both(int32_t a, int32_t b);
+/* PST_ERR_NOT_FOUND is fine: it leaves a default in place. */
+int32_t term_optional(int32_t rc);
 
 /* --- certs.c ---------------------------------------------------------------------------------- */
 
 /* Read "certificates" and "certificate_dir". All errors are reported. PST_OK or an error. [main] */
 int32_t certs_configure(struct term *t, const pst_cfg *cfg);
-/* Read one pair; what is wrong is reported at `node`. PST_OK or PST_ERR_*. [main] */
-int32_t certs_add(struct term_certs *s, const pst_cfg *node, const char *cert, const char *key);
+/* Read one pair, and an OCSP response unless that is NULL; what is wrong is reported at `node`. PST_OK or PST_ERR_*. [main] */
+int32_t certs_add(struct term_certs *s, const pst_cfg *node, const char *cert, const char *key,
+                  const char *ocsp);
 /* The certificates for exactly this name: how many, the best one at *at. Lower case. [worker] */
 uint32_t certs_find(const struct term_certs *s, const char *name, size_t n,
                     const struct term_name **at);
@@ -130,6 +141,16 @@ void certs_free(struct term_certs *s);
  */
 int32_t cert_dir_read(struct term_certs *s, const pst_cfg *node, const char *dir,
                       uint32_t *n_default);
+
+/* --- staple.c --------------------------------------------------------------------------------- */
+
+/* Read a response about `c`; one that is of no use draws a warning only. PST_OK or an error. [main] */
+int32_t staple_read(struct term_cert *c, const pst_cfg *node, const char *path);
+void staple_free(struct term_staple *s);
+/* Prepare the context of its certificate; `s` must live as long. 0 or -1. [main] */
+int staple_apply(struct term_staple *s, WOLFSSL_CTX *ctx);
+/* Before the handshake of a client. [worker] */
+void staple_offer(const struct term_staple *s, WOLFSSL *ssl);
 
 /* --- ctx.c ------------------------------------------------------------------------------------ */
 
@@ -149,10 +170,34 @@ uint8_t term_refuses(const struct term *t, const struct pst_hello *hello, const 
 /* The first protocol of ours that the client offers; -1: none. [worker] */
 int term_choose_alpn(const struct term *t, const struct pst_hello *hello);
 
+/* --- ticket_keys.c ---------------------------------------------------------------------------- */
+
+#define TICKET_KEY_NAME 16
+#define TICKET_KEYS_MAX 16
+
+struct ticket_key {
+    uint8_t name[TICKET_KEY_NAME];
+    uint8_t key[32];
+    uint64_t since; /* seconds; 0: no key */
+};
+
+/*
+ * Keys from the bytes of a file: 48 or 80 of them are one, or else lines of base64 are one each.
+ * The number of keys; 0 with a sentence's end in *why. [any]
+ */
+uint32_t ticket_keys_parse(const uint8_t *p, size_t n, struct ticket_key out[TICKET_KEYS_MAX],
+                           const char **why);
+/* A ring with the keys of a file; NULL with a sentence in `why`. [main] */
+struct ticket_ring *ticket_keys_read(const char *path, char *why, size_t n);
+
 /* --- tickets.c -------------------------------------------------------------------------------- */
 
 /* A ring with its first key; NULL: out of memory or of randomness. Counted. [main] */
 struct ticket_ring *ticket_ring_new(void);
+/* A ring of given keys, of which the first seals; they never change. NULL: out of memory. [main] */
+struct ticket_ring *ticket_ring_of(const struct ticket_key *keys, uint32_t n);
+/* Do the keys change by themselves? */
+bool ticket_ring_rotates(const struct ticket_ring *r);
 struct ticket_ring *ticket_ring_ref(struct ticket_ring *r);
 void ticket_ring_unref(struct ticket_ring *r);
 /* Let a context issue and take tickets; `k` must live as long as the context. 0 or -1. [main] */
@@ -193,7 +238,9 @@ struct session {
     uint32_t engine_error;  /* first complaint about the client's chain, 0: none */
     uint8_t alert;          /* a contributor's wish, 0: none */
     bool done;              /* handshake */
+    uint32_t judged_error;  /* engine_error when the certificate was judged */
     bool judged, verified;  /* the client's certificate was looked at; its chain holds */
+    bool agreed;            /* the contributors have accepted it */
     bool read_ended;        /* close_notify came */
     bool write_ended;       /* close_notify was sent */
 };

@@ -43,13 +43,17 @@ static const struct {
     { GOOD "alpn = [ \"\" ];", "1 to 255 bytes" },
     { GOOD "alpn = [ \"h2,foo\" ];", "no comma" },
     { GOOD "ticket_lifetime = \"1s\";", "ticket_lifetime" },
+    { GOOD "ticket_keys = \"%s/none\";", "none: No such file" },
+    { GOOD "ticket_keys = \"%s/open.key\";", "group or others may use" },
+    { GOOD "ticket_keys = \"%s/a.key\";", "a.key has a line that is not" },
+    { GOOD "tickets = false; ticket_keys = \"%s/t48\";", "\"tickets\" are off" },
     { EDGE "certificate_dir = \"%s/none\";", "none: No such file" },
     { EDGE "certificate_dir = \"%s/d-empty\";", "d-empty: no certificate in it" },
     { EDGE "certificate_dir = \"%s/d-no-key\";", "d-no-key/b.crt: its key, b.key, is missing" },
     { EDGE "certificate_dir = \"%s/d-no-cert\";", "d-no-cert/b.key: its certificate, b.crt or" },
     { EDGE "certificate_dir = \"%s/d-both\";", "only one of them can be meant" },
     { EDGE "certificate_dir = \"%s/d-wrong\";", "d-wrong/b.key does not belong to" },
-    { EDGE "certificate_dir = \"%s/d-open\";", "d-open/b.pem: a private key that group" },
+    { EDGE "certificate_dir = \"%s/d-open\";", "d-open/b.pem: a secret that group" },
     { EDGE "certificate_dir = \"%s/d-no-key-in\";", "d-no-key-in/b.pem: no private key" },
     { GOOD "certificate_dir = \"%s/d-wrong\";", "d-wrong/b.key does not belong to" },
 };
@@ -75,6 +79,8 @@ static const char *const right[] = {
     EDGE CERT("ed.pem", "ed.key"),
     EDGE CERT("p521.pem", "p521.key"),
     EDGE CERT("a.pem", "a8.key"),
+    GOOD "ticket_keys = \"%s/t48\";",
+    GOOD "ticket_keys = \"%s/t80\"; ticket_lifetime = \"1h\";",
     EDGE "certificate_dir = \"%s/d\";",
     GOOD "certificate_dir = \"%s/d\";",
 };
@@ -107,6 +113,7 @@ static const char script[] =
     "openssl pkcs8 -topk8 -in a.key -passout pass:x -out locked8.key;"
     "openssl pkcs8 -topk8 -in a.key -nocrypt -out a8.key;"
     "make rsa rsa:2048; make ed ed25519; make p521 ec -pkeyopt ec_paramgen_curve:P-521;"
+    "openssl rand 48 > t48; openssl rand -base64 80 | tr -d '\\n' > t80;"
     /* Folders: `d` is a good one, with all layouts and with files that are none of ours. */
     "for f in d d-empty d-no-key d-no-cert d-both d-wrong d-open d-no-key-in; do"
     "  mkdir $f; [ $f = d-empty ] || cp rsa.pem rsa.key $f; done;"
