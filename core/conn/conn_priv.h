@@ -83,6 +83,8 @@ struct conn_shadow {
     struct pst_shadow s;
 };
 
+#define CONN_ALERTS 4
+
 struct conn {
     struct list node;
     struct conn_worker *w;
@@ -99,11 +101,12 @@ struct conn {
     void *listener_state, *edge_state;
     const char *sni;          /* in the arena, NULL: none */
     struct conn_shadow *shadow;
-    const char *upstream_name;
+    const char *upstream_name; /* as configured; NULL: no target was tried   */
+    const char *upstream_host; /* its host name, NULL: it has none           */
     struct conn_why why;
     uint64_t id;
     uint64_t wall_start_us, t_accept, t_hello, t_handshake, t_connect_start, t_connected;
-    uint64_t t_first_byte;
+    uint64_t t_upstream_ready, t_first_byte;
     uint64_t client_in, client_out, upstream_in, upstream_out; /* of streams already closed */
     struct pst_addr peer, client_addr, local, upstream_addr;
     uint32_t sni_n;
@@ -113,9 +116,17 @@ struct conn {
     bool kill;
     bool local_known;
     bool denied;              /* `why` is a denial */
-    uint8_t alert_sent;       /* plus one, 0: none                  */
+    bool upstream_tls;        /* the target is a "tls://" one */
+    /* TLS alerts plus one, 0: none; indexed by conn_alert_slot() */
+    uint8_t alerts[CONN_ALERTS];
     struct upstream_walk walk; /* its current target is counted until the end */
 };
+
+/* Where conn.alerts has the last alert of a side and direction. */
+static inline unsigned conn_alert_slot(uint32_t side, bool received)
+{
+    return (side == PST_SIDE_UPSTREAM ? 2u : 0u) + (received ? 1u : 0u);
+}
 
 /* How a connection ends. */
 struct conn_end {

@@ -238,6 +238,8 @@ enum conn_step conn_dial(struct conn *c)
     c->tries++;
     c->upstream_addr = t.addr;
     c->upstream_name = t.name;
+    c->upstream_host = t.host;
+    c->upstream_tls = t.tls;
     conn_vars_upstream_changed(c);
     c->setup->dial = dial_start(c->w->loop, &t.addr, t.path, &o, on_dialled, c);
     if (c->setup->dial == NULL) {
@@ -296,6 +298,7 @@ enum conn_step conn_upstream_handshake(struct conn *c)
         conn_upstream_failed(c, stream_errno(c->upstream));
         return STEP_WAIT;
     }
+    c->t_upstream_ready = loop_now(c->w->loop);
     conn_deadline_off(c);
     stream_interest(c->upstream, 0);
     c->state = CONN_ESTABLISHED;
