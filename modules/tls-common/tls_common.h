@@ -85,6 +85,8 @@ bool tls_io_waiting(const struct tls_io *io);
 void tls_io_earn(struct tls_io *io, size_t n);
 /* Append a record of our own making: an alert that the library did not send. [worker] */
 void tls_io_alert(struct tls_io *io, uint8_t alert);
+/* Forget what the library wrote since the last tls_io_push(). [worker] */
+void tls_io_take_back(void);
 
 /* --- names.c ------------------------------------------------------------------------------------ */
 

@@ -21,6 +21,8 @@ static uint8_t alert_for(const struct session *s, int err)
     case ASN_NO_SIGNER_E:
     case ASN_SIG_CONFIRM_E:
         return ALERT_BAD_CERTIFICATE;
+    case ECC_PEERKEY_ERROR:
+        return ALERT_ILLEGAL_PARAMETER;
     case UNKNOWN_ALPN_PROTOCOL_NAME_E:
         return ALERT_NO_APPLICATION_PROTOCOL;
     case OUT_OF_ORDER_E:
@@ -66,6 +68,10 @@ static int alert_sent(struct session *s, int err, const WOLFSSL_ALERT_HISTORY *h
         return -1;
     }
     alert = s->alert != 0 ? s->alert : alert_for(s, err);
+    if ((wolfSSL_version(s->ssl) & 0xff) == 4) {
+        /* Behind a ServerHello the client would expect the alert under keys, which it never got. */
+        tls_io_take_back();
+    }
     tls_io_alert(&s->io, alert);
     return alert;
 }
