@@ -22,6 +22,7 @@ certificate()
                 -days 90 -out "$name.pem" -extfile <(printf '%s\n' "$@")
     ) >"$WORK/certificate.log" 2>&1 || { cat "$WORK/certificate.log" && fail "no certificate $name"; }
 }
+# shellcheck disable=SC2034 # for those who use this file
 EC_P256="ec -pkeyopt ec_paramgen_curve:P-256"
 
 # edge NAME UPSTREAM [MODULE...]: an edge for NAME.test; UPSTREAM is a port or an address, each
