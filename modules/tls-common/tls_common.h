@@ -86,6 +86,68 @@ void tls_io_earn(struct tls_io *io, size_t n);
 /* Append a record of our own making: an alert that the library did not send. [worker] */
 void tls_io_alert(struct tls_io *io, uint8_t alert);
 
+/* --- stream.c: a stream that speaks TLS ------------------------------------------------------ */
+
+struct tls_stream;
+
+/* What differs between the two ends of TLS. */
+struct tls_role {
+    int (*step)(WOLFSSL *ssl); /* wolfSSL_accept() or wolfSSL_connect() */
+    /* The library is content: PST_OK, or what to fail with after saying why. [worker] */
+    int32_t (*finish)(struct tls_stream *t);
+    /* The library has failed in the handshake with this: say why, answer an error. [worker] */
+    int32_t (*fail)(struct tls_stream *t, int err);
+    /* After each read; NULL: nothing to do then. [worker] */
+    void (*after_read)(struct tls_stream *t);
+};
+
+/* First member of a connection's state, which is the context of the stream's operations. */
+struct tls_stream {
+    const struct tls_role *role;
+    pst_conn *conn;
+    WOLFSSL *ssl; /* NULL before it is stacked and after it was closed */
+    struct tls_io io;
+    uint32_t side;    /* PST_SIDE_*                                    */
+    int32_t failed;   /* the handshake has failed with this, PST_ERR_* */
+    bool done;        /* handshake                                     */
+    bool read_ended;  /* close_notify came                             */
+    bool write_ended; /* close_notify was sent                         */
+};
+
+/*
+ * Stack it on that side of its connection. Role, conn and ssl are set, the rest is zero; it must
+ * not move until it is closed, which frees ssl. After an error ssl is still the caller's. [worker]
+ */
+int32_t tls_stream_stack(struct tls_stream *t, const struct pst_host *host, uint32_t side);
+
+/* --- alerts.c --------------------------------------------------------------------------------- */
+
+/* RFC 8446 section 6. */
+enum {
+    ALERT_CLOSE_NOTIFY = 0,
+    ALERT_UNEXPECTED_MESSAGE = 10,
+    ALERT_HANDSHAKE_FAILURE = 40,
+    ALERT_BAD_CERTIFICATE = 42,
+    ALERT_DECODE_ERROR = 50,
+    ALERT_DECRYPT_ERROR = 51,
+    ALERT_PROTOCOL_VERSION = 70,
+    ALERT_INTERNAL_ERROR = 80,
+    ALERT_CERTIFICATE_REQUIRED = 116,
+    ALERT_NO_APPLICATION_PROTOCOL = 120
+};
+
+/*
+ * The handshake has failed with the library's `err`: make sure that the peer is told, with `wish`
+ * when it is not 0 and the library said nothing. The alert that it gets; -1: none. [worker]
+ */
+int tls_alert_settle(struct tls_stream *t, int err, uint8_t wish);
+/* Send an alert in the clear. [worker] */
+void tls_alert_send(struct tls_stream *t, uint8_t alert);
+/* The fatal alert that came; -1: none. [worker] */
+int tls_alert_received(const struct tls_stream *t);
+/* Tell the host which alerts the library has sent and received. [worker] */
+void tls_alerts_note(const struct tls_stream *t);
+
 /* --- names.c ------------------------------------------------------------------------------------ */
 
 enum { TLS_KEY_RSA = 1, TLS_KEY_ECDSA = 2, TLS_KEY_ED25519 = 4 };
@@ -135,6 +197,16 @@ struct tls_params {
 void tls_params_default(struct tls_params *p);
 /* Apply to a context; 0, or -1: the library refused one of them (never expected). */
 int tls_params_apply(const struct tls_params *p, WOLFSSL_CTX *ctx);
+/* Is what was negotiated among that? Else our settings did not hold. */
+bool tls_params_hold(const struct tls_params *p, WOLFSSL *ssl);
+
+/* What is told about a session. Names are static; NULL: not known. */
+struct tls_facts {
+    const char *version, *cipher, *group;
+    bool resumed;
+};
+void tls_facts_gather(struct tls_facts *f, WOLFSSL *ssl);
+
 /* "TLSv1.2", "TLSv1.3"; NULL for others. */
 const char *tls_version_name(int wire_minor);
 
