@@ -210,6 +210,61 @@ void tls_facts_gather(struct tls_facts *f, WOLFSSL *ssl);
 /* "TLSv1.2", "TLSv1.3"; NULL for others. */
 const char *tls_version_name(int wire_minor);
 
+/* --- config.c: keys that both directions have ------------------------------------------------- */
+
+/* Their declarations, for a table of options. */
+#define TLS_OPTIONS_PARAMS                                                                         \
+    { .name = "min_version",                                                                       \
+      .type = PST_OPT_STR,                                                                         \
+      .choices = "1.2|1.3",                                                                        \
+      .help = "oldest TLS version (1.2)" },                                                        \
+        { .name = "max_version",                                                                   \
+          .type = PST_OPT_STR,                                                                     \
+          .choices = "1.2|1.3",                                                                    \
+          .help = "newest TLS version (1.3)" },                                                    \
+        { .name = "ciphers",                                                                       \
+          .type = PST_OPT_STR,                                                                     \
+          .flags = PST_OPT_LIST,                                                                   \
+          .help = "cipher suites of TLS 1.2, best first" },                                        \
+        { .name = "ciphersuites",                                                                  \
+          .type = PST_OPT_STR,                                                                     \
+          .flags = PST_OPT_LIST,                                                                   \
+          .help = "cipher suites of TLS 1.3, best first" },                                        \
+    {                                                                                              \
+        .name = "groups", .type = PST_OPT_STR, .flags = PST_OPT_LIST,                              \
+        .help = "key exchange groups, best first"                                                  \
+    }
+
+#define TLS_ALPN_MAX 16
+
+/* Application protocols (RFC 7301), best first. The names are borrowed. */
+struct tls_alpn {
+    struct pst_str name[TLS_ALPN_MAX];
+    uint32_t n;
+    char list[512]; /* comma-separated, for the library */
+};
+
+/* Record an error at a node; answers PST_ERR_CONFIG. [main] */
+int32_t tls_cfg_wrong(const struct pst_host *host, const pst_cfg *node, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The first of two results that is an error. */
+int32_t tls_cfg_both(int32_t a, int32_t b);
+/* An absent key leaves its default in place: PST_ERR_NOT_FOUND becomes PST_OK. */
+int32_t tls_cfg_optional(int32_t rc);
+
+/* Read the keys above into `p`, which is zeroed, without defaults for lists. All errors are
+ * reported. PST_OK or PST_ERR_CONFIG. [main] */
+int32_t tls_cfg_params(const struct pst_host *host, const pst_cfg *cfg, struct tls_params *p);
+/* The same for the list "alpn". [main] */
+int32_t tls_cfg_alpn(const struct pst_host *host, const pst_cfg *cfg, struct tls_alpn *a);
+
+/* Can the library be given this name? */
+bool tls_alpn_name_ok(const struct pst_str *name);
+/* Append one that is ok; false: too many. */
+bool tls_alpn_add(struct tls_alpn *a, const struct pst_str *name);
+/* The one of the list that was agreed on; NULL: none. [worker] */
+const struct pst_str *tls_alpn_negotiated(const struct tls_alpn *a, WOLFSSL *ssl);
+
 /* --- x509.c: a bounded reader of certificates ------------------------------------------------- */
 
 struct tls_der {

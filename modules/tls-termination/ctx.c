@@ -37,7 +37,7 @@ static int policy_digest(struct term *t)
     rc |= mix(&sha, &t->params.max, 1);
     rc |= mix(&sha, t->params.suites, t->params.n_suites * sizeof(t->params.suites[0]));
     rc |= mix(&sha, t->params.groups, t->params.n_groups * sizeof(t->params.groups[0]));
-    rc |= mix(&sha, t->alpn_list, strlen(t->alpn_list));
+    rc |= mix(&sha, t->alpn.list, strlen(t->alpn.list));
     rc |= mix(&sha, &t->auth.mode, sizeof(t->auth.mode));
     for (uint32_t i = 0; i < t->auth.n; i++) {
         rc |= mix(&sha, t->auth.all[i]->policy_digest, sizeof(t->auth.all[i]->policy_digest));
@@ -238,10 +238,10 @@ uint8_t term_refuses(const struct term *t, const struct pst_hello *hello, const 
 
 int term_choose_alpn(const struct term *t, const struct pst_hello *hello)
 {
-    for (uint32_t i = 0; i < t->n_alpn; i++) {
+    for (uint32_t i = 0; i < t->alpn.n; i++) {
         for (uint32_t k = 0; k < hello->n_alpn; k++) {
-            if (t->alpn[i].n == hello->alpn[k].n &&
-                memcmp(t->alpn[i].p, hello->alpn[k].p, t->alpn[i].n) == 0) {
+            if (t->alpn.name[i].n == hello->alpn[k].n &&
+                memcmp(t->alpn.name[i].p, hello->alpn[k].p, t->alpn.name[i].n) == 0) {
                 return (int)i;
             }
         }

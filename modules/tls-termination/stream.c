@@ -30,27 +30,10 @@ static bool client_is_proven(const struct session *s)
     return s->peer != NULL && (s->verified || !a->chain_must_hold);
 }
 
-static void gather_facts(struct session *s)
-{
-    char *alpn = NULL;
-    unsigned short n = 0;
-
-    tls_facts_gather(&s->facts, s->tls.ssl);
-    if (wolfSSL_ALPN_GetProtocol(s->tls.ssl, &alpn, &n) != WOLFSSL_SUCCESS || alpn == NULL) {
-        return;
-    }
-    for (uint32_t i = 0; i < s->term->n_alpn; i++) {
-        const struct pst_str *ours = &s->term->alpn[i];
-
-        if (ours->n == n && memcmp(ours->p, alpn, n) == 0) {
-            s->alpn = *ours;
-        }
-    }
-}
-
 static int32_t finish(struct tls_stream *t)
 {
     struct session *s = (struct session *)t;
+    const struct pst_str *alpn;
 
     if (!tls_params_hold(&s->term->params, t->ssl)) {
         return session_failed(t, UNSUPPORTED_SUITE);
@@ -58,7 +41,11 @@ static int32_t finish(struct tls_stream *t)
     if (!client_is_proven(s)) {
         return session_failed(t, NO_PEER_CERT);
     }
-    gather_facts(s);
+    tls_facts_gather(&s->facts, t->ssl);
+    alpn = tls_alpn_negotiated(&s->term->alpn, t->ssl);
+    if (alpn != NULL) {
+        s->alpn = *alpn;
+    }
     return PST_OK;
 }
 
@@ -77,14 +64,14 @@ static const struct tls_role role = {
 static int use_alpn(struct session *s, const struct pst_hello *hello)
 {
     const struct term *t = s->term;
-    char list[sizeof(t->alpn_list)];
+    char list[sizeof(t->alpn.list)];
     int i;
 
-    if (t->n_alpn == 0) {
+    if (t->alpn.n == 0) {
         return 0;
     }
     i = term_choose_alpn(t, hello);
-    snprintf(list, sizeof(list), "%s", i >= 0 ? t->alpn[i].p : t->alpn_list);
+    snprintf(list, sizeof(list), "%s", i >= 0 ? t->alpn.name[i].p : t->alpn.list);
     return wolfSSL_UseALPN(s->tls.ssl, list, (unsigned)strlen(list),
                            WOLFSSL_ALPN_FAILED_ON_MISMATCH) == WOLFSSL_SUCCESS
                ? 0

@@ -14,7 +14,6 @@
 
 #define TERM_NAME       "tls-termination"
 #define TERM_CERTS_MAX  32
-#define TERM_ALPN_MAX   16
 #define TERM_DIGEST     32
 #define TERM_AUTH_DEPTH 4
 
@@ -52,9 +51,7 @@ struct term {
     struct tls_params params;
     struct term_cert *certs;
     uint32_t n_certs;
-    struct pst_str alpn[TERM_ALPN_MAX];
-    uint32_t n_alpn;
-    char alpn_list[512]; /* comma-separated, for the library */
+    struct tls_alpn alpn;
     bool tickets_on;
     struct term_tickets tickets;
     struct term_auth auth;
