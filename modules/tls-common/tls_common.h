@@ -9,6 +9,7 @@
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
 #include <wolfssl/wolfcrypt/random.h>
+#include <wolfssl/wolfcrypt/sha256.h>
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -148,6 +149,11 @@ int tls_alert_received(const struct tls_stream *t);
 /* Tell the host which alerts the library has sent and received. [worker] */
 void tls_alerts_note(const struct tls_stream *t);
 
+/* --- lib.c: digests of policies --------------------------------------------------------------- */
+
+/* Add a value and its length to a digest, so that no two lists of values give the same. 0 or -1. */
+int tls_digest_mix(wc_Sha256 *sha, const void *p, size_t n);
+
 /* --- names.c ------------------------------------------------------------------------------------ */
 
 enum { TLS_KEY_RSA = 1, TLS_KEY_ECDSA = 2, TLS_KEY_ED25519 = 4 };
@@ -282,8 +288,29 @@ struct tls_x509 {
 
 /* 0, or -1: not a certificate that we can read. */
 int tls_x509_read(const uint8_t *p, size_t n, struct tls_x509 *out);
+/* True when a DNS name among its alternative names covers this normalised host name. */
+bool tls_x509_covers(const struct tls_x509 *x, const char *name, size_t n);
+/* True when an IP address among them is this one, of 4 or 16 bytes. */
+bool tls_x509_has_ip(const struct tls_x509 *x, const uint8_t *ip, size_t n);
 /* The next element of `from`, which advances; *tag is its tag. false: no more, or malformed. */
 bool tls_der_next(struct tls_der *from, uint8_t *tag, struct tls_der *value);
+
+/* --- x509_text.c ------------------------------------------------------------------------------ */
+
+/* Text being written into a fixed buffer; `full` says that something is missing. */
+struct tls_text {
+    char *p;
+    size_t n, room;
+    bool full;
+};
+
+void tls_text_add(struct tls_text *t, const char *p, size_t n);
+void tls_text_hex(struct tls_text *t, const uint8_t *p, size_t n);
+/*
+ * A Name of a certificate (the whole element) as RFC 4514 writes it; `cn` gets the value of its
+ * last common name, which may hold anything. false: malformed, or too long.
+ */
+bool tls_text_name(struct tls_text *t, const struct tls_der *name, struct tls_der *cn);
 
 /* --- creds.c: certificates and keys from files ------------------------------------------------ */
 
@@ -310,8 +337,6 @@ void tls_cred_free(struct tls_cred *c);
 bool tls_cred_proves(const struct tls_cred *c, WOLFSSL_CTX *server_ctx);
 /* Put both into a context; 0, or -1. */
 int tls_cred_apply(const struct tls_cred *c, WOLFSSL_CTX *ctx);
-/* True when a name of the certificate covers this normalised host name. */
-bool tls_cred_covers(const struct tls_cred *c, const char *name, size_t n);
 
 /* Read a whole file of at most TLS_FILE_MAX bytes, NUL-terminated; NULL with a sentence in why. */
 uint8_t *tls_file_read(const char *path, bool secret, size_t *n, char *why, size_t why_n);
