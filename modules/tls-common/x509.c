@@ -6,6 +6,10 @@
 #include "tls-common/tls_common.h"
 
 #include <string.h>
+#include <strings.h>
+
+/* Choices of GeneralName (RFC 5280 section 4.2.1.6). */
+enum { SAN_DNS_NAME = 0x82, SAN_IP_ADDRESS = 0x87 };
 
 enum {
     DER_BOOLEAN = 0x01,
@@ -207,4 +211,49 @@ int tls_x509_read(const uint8_t *p, size_t n, struct tls_x509 *out)
         }
     }
     return 0;
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+/* RFC 6125 section 6.4: a wildcard is the whole first label and stands for one label. */
+static bool name_matches(const struct tls_der *pattern, const char *name, size_t n)
+{
+    const char *p = (const char *)pattern->p;
+    const char *dot;
+
+    if (pattern->n == n && strncasecmp(p, name, n) == 0) {
+        return true;
+    }
+    if (pattern->n < 3 || p[0] != '*' || p[1] != '.') {
+        return false;
+    }
+    dot = memchr(name, '.', n);
+    return dot != NULL && dot > name && n - (size_t)(dot - name) == pattern->n - 1 &&
+           strncasecmp(dot, p + 1, pattern->n - 1) == 0;
+}
+
+bool tls_x509_covers(const struct tls_x509 *x, const char *name, size_t n)
+{
+    struct tls_der list = x->sans, value;
+    uint8_t tag;
+
+    while (n > 0 && list.n > 0 && tls_der_next(&list, &tag, &value)) {
+        if (tag == SAN_DNS_NAME && name_matches(&value, name, n)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool tls_x509_has_ip(const struct tls_x509 *x, const uint8_t *ip, size_t n)
+{
+    struct tls_der list = x->sans, value;
+    uint8_t tag;
+
+    while (list.n > 0 && tls_der_next(&list, &tag, &value)) {
+        if (tag == SAN_IP_ADDRESS && value.n == n && memcmp(value.p, ip, n) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
