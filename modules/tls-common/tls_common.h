@@ -133,6 +133,7 @@ enum {
     ALERT_DECRYPT_ERROR = 51,
     ALERT_PROTOCOL_VERSION = 70,
     ALERT_INTERNAL_ERROR = 80,
+    ALERT_INAPPROPRIATE_FALLBACK = 86,
     ALERT_CERTIFICATE_REQUIRED = 116,
     ALERT_NO_APPLICATION_PROTOCOL = 120
 };
@@ -282,8 +283,10 @@ struct tls_der {
 struct tls_x509 {
     struct tls_der der, serial, issuer, subject, spki, sans; /* sans: content of GeneralNames */
     uint64_t not_before, not_after;                          /* Unix time */
-    uint16_t curve; /* of an EC key: the id of its TLS group, 0: none we know */
-    uint8_t key;    /* TLS_KEY_*, 0: another kind */
+    const char *sig; /* the hash of its signature, as "SHA256", or "ED25519"; NULL: not known */
+    uint16_t curve;  /* of an EC key: the id of its TLS group, 0: none we know */
+    uint16_t bits;   /* of an RSA modulus or the field of a curve, 0: not known */
+    uint8_t key;     /* TLS_KEY_*, 0: another kind */
 };
 
 /* 0, or -1: not a certificate that we can read. */
@@ -292,6 +295,8 @@ int tls_x509_read(const uint8_t *p, size_t n, struct tls_x509 *out);
 bool tls_x509_covers(const struct tls_x509 *x, const char *name, size_t n);
 /* True when an IP address among them is this one, of 4 or 16 bytes. */
 bool tls_x509_has_ip(const struct tls_x509 *x, const uint8_t *ip, size_t n);
+/* "RSA2048", "EC256", "ED25519"; empty for other kinds. 16 bytes are enough. */
+void tls_x509_key_name(const struct tls_x509 *x, char *buf, size_t n);
 /* The next element of `from`, which advances; *tag is its tag. false: no more, or malformed. */
 bool tls_der_next(struct tls_der *from, uint8_t *tag, struct tls_der *value);
 

@@ -74,6 +74,8 @@ static int32_t read_certificate(struct term *t, const pst_cfg *node)
     if (tls_cred_load(c, cert.p, key.p, why, sizeof(why)) != 0) {
         return wrong(node, "%s", why);
     }
+    tls_x509_key_name(&c->x509, t->certs[t->n_certs - 1].key_name,
+                      sizeof(t->certs[t->n_certs - 1].key_name));
     warn_of_time(node, c);
     return PST_OK;
 }

@@ -112,7 +112,8 @@ enum {
     SIG_ED25519 = 0x0807
 };
 
-#define SUPPORTED_VERSIONS 43 /* an extension: RFC 8446 section 4.2 */
+#define SUPPORTED_VERSIONS 43     /* an extension: RFC 8446 section 4.2 */
+#define FALLBACK_SCSV      0x5600 /* a suite in form only: RFC 7507 */
 
 static bool has(const uint16_t *list, uint32_t n, uint16_t what)
 {
@@ -194,9 +195,14 @@ const struct term_cert *term_choose(const struct term *t, const struct pst_hello
 }
 
 /* RFC 8446 section 4.2.1: without supported_versions a hello speaks of TLS 1.2 at most. */
+static bool offers_tls13(const struct pst_hello *h)
+{
+    return has(h->versions, h->n_versions, 0x0304) && has_extension(h, SUPPORTED_VERSIONS);
+}
+
 static bool shares_version(const struct term *t, const struct pst_hello *h)
 {
-    bool tls13 = has(h->versions, h->n_versions, 0x0304) && has_extension(h, SUPPORTED_VERSIONS);
+    bool tls13 = offers_tls13(h);
     bool tls12 = has_extension(h, SUPPORTED_VERSIONS) ? has(h->versions, h->n_versions, 0x0303)
                                                       : h->legacy_version >= 0x0303;
 
@@ -215,9 +221,18 @@ static bool shares_group(const struct term *t, const struct pst_hello *h)
 
 uint8_t term_refuses(const struct term *t, const struct pst_hello *hello, const char **why)
 {
+    if (hello->n_ciphers > TERM_CLIENT_SUITES) {
+        *why = "more cipher suites than this build of wolfSSL can take";
+        return ALERT_HANDSHAKE_FAILURE;
+    }
     if (!shares_version(t, hello)) {
         *why = "no TLS version in common";
         return ALERT_PROTOCOL_VERSION;
+    }
+    if (has(hello->ciphers, hello->n_ciphers, FALLBACK_SCSV) && t->params.max >= 4 &&
+        !offers_tls13(hello)) {
+        *why = "a fallback to an older version";
+        return ALERT_INAPPROPRIATE_FALLBACK;
     }
     if (!shares_group(t, hello)) {
         *why = "no key exchange group in common";

@@ -128,7 +128,7 @@ static const struct pst_hooks hooks = {
 };
 
 static struct pst_module module = {
-    PST_MODULE_HEAD(0, 0),
+    PST_MODULE_HEAD(1, 0),
     .name = TERM_NAME,
     .scopes = PST_SCOPE_EDGE,
     .roles = PST_ROLE_CLIENT_TRANSPORT,

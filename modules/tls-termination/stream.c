@@ -84,7 +84,8 @@ int32_t session_start(struct session *s, const struct pst_hello *hello)
     uint8_t alert;
 
     s->tls.role = &role;
-    s->tls.ssl = wolfSSL_new(term_choose(s->term, hello)->ctx);
+    s->cert = term_choose(s->term, hello);
+    s->tls.ssl = wolfSSL_new(s->cert->ctx);
     if (s->tls.ssl == NULL || use_alpn(s, hello) != 0 ||
         tls_stream_stack(&s->tls, term_host, PST_SIDE_CLIENT) != PST_OK) {
         wolfSSL_free(s->tls.ssl);

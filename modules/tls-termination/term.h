@@ -16,7 +16,14 @@
 #define TERM_CERTS_MAX  32
 #define TERM_DIGEST     32
 #define TERM_AUTH_DEPTH 4
+/* Suites that the library takes in a hello: 150 when it was built without a word about it. */
+#ifdef WOLFSSL_MAX_SUITE_SZ
+#define TERM_CLIENT_SUITES (WOLFSSL_MAX_SUITE_SZ / 2)
+#else
+#define TERM_CLIENT_SUITES 150
+#endif
 
+/* The host, set once in load(), read-only afterwards. */
 extern const struct pst_host *term_host;
 
 struct term_peer;
@@ -34,6 +41,7 @@ struct term_tickets {
 struct term_cert {
     struct tls_cred cred;
     WOLFSSL_CTX *ctx;
+    char key_name[16]; /* "RSA2048" */
 };
 
 /* What the modules that judge client certificates ask for, all of them together. */
@@ -72,8 +80,9 @@ int32_t term_contexts(struct term *t);
 /* The certificate that suits a client best; never NULL. [worker] */
 const struct term_cert *term_choose(const struct term *t, const struct pst_hello *hello);
 /*
- * The alert for a client that has no version or group in common with us, and why; 0: none. wolfSSL
- * would answer some of them with something else, or ask for a group already offered. [worker]
+ * The alert for a client that has no version or group in common with us, falls back, or names too
+ * many suites, and why; 0: none. wolfSSL would answer some of them with something else, or ask for a group already
+ * offered. [worker]
  */
 uint8_t term_refuses(const struct term *t, const struct pst_hello *hello, const char **why);
 /* The first protocol of ours that the client offers; -1: none. [worker] */
@@ -107,6 +116,7 @@ int auth_apply(const struct term *t, WOLFSSL_CTX *ctx);
 struct session {
     struct tls_stream tls; /* first: see there */
     struct term *term;
+    const struct term_cert *cert; /* what it is served with */
     struct tls_facts facts;
     struct pst_str alpn;    /* n 0: none; points into the instance */
     struct term_peer *peer; /* a certificate that was judged, NULL: none */
