@@ -23,9 +23,10 @@ JOBS=$(nproc 2>/dev/null || echo 2)
 # without CFLAGS the result may be -O0.
 CFLAGS="-O2 -g -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2"
 LDFLAGS="-Wl,-z,relro,-z,now"
-# Bytes of cipher suites that a ClientHello may have: without it one with more than 150 suites is
-# refused, and scanners send such.
-CPPFLAGS="-DWOLFSSL_MAX_SUITE_SZ=1024"
+# Room for cipher suites in a ClientHello, in bytes: without it one with more than 150 suites is
+# refused, and scanners send such. And a peer's key must be a point of its curve (RFC 8446 section
+# 4.2.8.2): by itself 5.5 does not look.
+CPPFLAGS="-DWOLFSSL_MAX_SUITE_SZ=1024 -DWOLFSSL_VALIDATE_ECC_IMPORT"
 
 # What a TLS proxy needs, and nothing that makes sessions larger.
 FEATURES=(

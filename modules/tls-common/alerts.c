@@ -17,6 +17,8 @@ static uint8_t alert_for(WOLFSSL *ssl, int err)
     case ASN_NO_SIGNER_E:
     case ASN_SIG_CONFIRM_E:
         return ALERT_BAD_CERTIFICATE;
+    case ECC_PEERKEY_ERROR:
+        return ALERT_ILLEGAL_PARAMETER;
     case UNKNOWN_ALPN_PROTOCOL_NAME_E:
         return ALERT_NO_APPLICATION_PROTOCOL;
     case OUT_OF_ORDER_E:
@@ -87,6 +89,10 @@ int tls_alert_settle(struct tls_stream *t, int err, uint8_t wish)
         return -1;
     }
     wish = wish != 0 ? wish : alert_for(t->ssl, err);
+    if ((wolfSSL_version(t->ssl) & 0xff) == 4) {
+        /* Behind a ServerHello the peer would expect the alert under keys, which it never got. */
+        tls_io_take_back();
+    }
     tls_alert_send(t, wish);
     return wish;
 }

@@ -86,6 +86,8 @@ bool tls_io_waiting(const struct tls_io *io);
 void tls_io_earn(struct tls_io *io, size_t n);
 /* Append a record of our own making: an alert that the library did not send. [worker] */
 void tls_io_alert(struct tls_io *io, uint8_t alert);
+/* Forget what the library wrote since the last tls_io_push(). [worker] */
+void tls_io_take_back(void);
 
 /* --- stream.c: a stream that speaks TLS ------------------------------------------------------ */
 
@@ -129,11 +131,13 @@ enum {
     ALERT_UNEXPECTED_MESSAGE = 10,
     ALERT_HANDSHAKE_FAILURE = 40,
     ALERT_BAD_CERTIFICATE = 42,
+    ALERT_ILLEGAL_PARAMETER = 47,
     ALERT_DECODE_ERROR = 50,
     ALERT_DECRYPT_ERROR = 51,
     ALERT_PROTOCOL_VERSION = 70,
     ALERT_INTERNAL_ERROR = 80,
     ALERT_INAPPROPRIATE_FALLBACK = 86,
+    ALERT_MISSING_EXTENSION = 109,
     ALERT_CERTIFICATE_REQUIRED = 116,
     ALERT_NO_APPLICATION_PROTOCOL = 120
 };
