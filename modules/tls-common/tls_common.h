@@ -78,6 +78,8 @@ void tls_io_end(struct tls_io *io);
  * some of it waits, or an error of the stream below. [worker]
  */
 int32_t tls_io_push(struct tls_io *io);
+/* False: what was read last does not begin like a record of TLS (RFC 8446 section 5.1). */
+bool tls_io_is_tls(const struct tls_io *io);
 /* True while written bytes wait for the stream below. */
 bool tls_io_waiting(const struct tls_io *io);
 /*

@@ -90,16 +90,10 @@ static int32_t explain(struct session *s, int err)
         say(s, "upstream-tls-flood", "too many records for a handshake");
         return PST_ERR_PROTOCOL;
     }
-    switch (err) {
-    case UNKNOWN_RECORD_TYPE:
-    case VERSION_ERROR:
-        snprintf(text, sizeof(text), "the upstream does not speak TLS, or no version that we do");
-        break;
-    default:
-        snprintf(text, sizeof(text), "%s", tls_error_text(err, engine, sizeof(engine)));
-        break;
-    }
-    say(s, "upstream-tls-handshake", text);
+    say(s, "upstream-tls-handshake",
+        !tls_io_is_tls(io)     ? "the upstream does not speak TLS"
+        : err == VERSION_ERROR ? "the upstream speaks no version of TLS that is allowed here"
+                               : tls_error_text(err, engine, sizeof(engine)));
     return PST_ERR_PROTOCOL;
 }
 
