@@ -376,7 +376,7 @@ static void on_relay_done(void *arg, const struct relay_end *end)
                     .side = end->side,
                     .sys_errno = end->sys_errno,
                     .truncated = end->truncated,
-                    .abort = end->reason == PST_END_RESET || end->reason == PST_END_INTERNAL,
+                    .abort = end->reason != PST_END_IDLE && end->truncated,
                     .linger = end->last_words,
                     .code = end->half_close ? "half-close-timeout" : NULL,
                 });

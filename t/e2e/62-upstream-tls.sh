@@ -171,6 +171,14 @@ $(edge over "$(at "$PLAIN" "$CLOSED" "$OTHER" "$GOOD")" "$A")
 $(edge never "$(at "$PLAIN" "$OTHER")" "$A")
 $(edge lost "$(at "$OTHER" "$CLOSED")" "$A")
 $(edge nosession "$(at "$GOOD")" "$A sessions = false;")
+$(edge echo "$(at "$ECHO")" "$A sessions = false;")
+$(edge pair "{ max_fails = 0; targets = $(at "$ECHO" "$ECHO"); }" "$A sessions = false;")
+$(edge stall "{ targets = ( \"127.0.0.1:$STALL\", { address = \"127.0.0.1:$ECHO\"; backup = true; } ); }" "$A")
+$(for i in 0 1 2 3; do edge "flaky$i" "$(at "$FLAKY")" "$A"; done)
+{ name = "alpn"; domains = [ "alpn.front.test" ]; upstream = "127.0.0.1:$ECHO";
+  modules = ( { module = "tls-termination"; terminate_at = "edge"; alpn = [ "h2", "http/1.1" ];
+        certificates = ({ certificate = "$CERTS/front.pem"; key = "$CERTS/front.key"; }); },
+    { module = "upstream-tls"; ca = [ "$CERTS/ca.pem" ]; $A alpn = [ "client" ]; } ); },
 { name = "any"; domains = [ "any.front.test" ]; upstream = "127.0.0.1:$SELF";
   modules = ( $FRONT, { module = "upstream-tls"; verify = false; } ); },
 { name = "proxy"; domains = [ "proxy.front.test" ]; upstream = "127.0.0.1:$HAPROXY";
