@@ -136,7 +136,8 @@ static void put_unique_id(struct proxy_writer *w, pst_conn *conn)
 static void put_ssl(struct proxy_writer *w, const struct proxy *p, pst_conn *conn)
 {
     uint8_t client = PROXY_CLIENT_SSL;
-    struct pst_str version, digest;
+    struct pst_str version, cipher, digest;
+    char name[PROXY_CIPHER_MAX];
     uint32_t verify = 1;
 
     if (!text_of(p, conn, PROXY_VAR_VERSION, &version)) {
@@ -153,7 +154,9 @@ static void put_ssl(struct proxy_writer *w, const struct proxy *p, pst_conn *con
         return;
     }
     (void)proxy_write_tlv(w, PROXY_SSL_VERSION, version);
-    put_var(w, p, conn, PROXY_VAR_CIPHER, PROXY_SSL_CIPHER);
+    if (text_of(p, conn, PROXY_VAR_CIPHER, &cipher)) {
+        (void)proxy_write_tlv(w, PROXY_SSL_CIPHER, proxy_cipher_name(cipher, name));
+    }
     put_var(w, p, conn, PROXY_VAR_GROUP, PROXY_SSL_GROUP);
     put_var(w, p, conn, PROXY_VAR_SIG_ALG, PROXY_SSL_SIG_ALG);
     put_var(w, p, conn, PROXY_VAR_KEY_ALG, PROXY_SSL_KEY_ALG);
