@@ -28,6 +28,7 @@ edge()
 
 TERM_HERE="\"tls-termination\"; terminate_at = \"edge\"; alpn = [ \"http/1.1\" ];
     certificates = ( { certificate = \"$CERTS/all.pem\"; key = \"$CERTS/all.key\"; } );"
+TLS_THERE="\"upstream-tls\"; ca = [ \"$CERTS/ca.pem\" ]; server_name = \"hapass.test\";"
 CLIENT_CERTS="\"mutual-tls\"; mode = \"verify-if-given\"; ca = [ \"$CERTS/ca.pem\" ];"
 ALL='tlvs = [ "authority", "alpn", "ssl", "ssl-client-cert", "unique-id", "crc32c" ];'
 EVERY_TYPE='forward = [ "alpn", "authority", "unique-id", "ssl", "netns", "0xe0" ];'
@@ -42,6 +43,10 @@ term_edges()
     printf ',\n'
     edge haterm "127.0.0.1:$HA_HTTP" "$TERM_HERE" "\"proxy-protocol\"; send = 2; $ALL"
     printf ',\n'
+    edge hatls "127.0.0.1:$HA_TLS" "$TERM_HERE" "$TLS_THERE" "\"proxy-protocol\"; send = 2; $ALL"
+    printf ',\n'
+    edge hatls1 "127.0.0.1:$HA_TLS" "$TERM_HERE" '"proxy-protocol"; send = 1;' "$TLS_THERE"
+    printf ',\n'
     edge haterm1 "127.0.0.1:$HA_HTTP" "$TERM_HERE" '"proxy-protocol"; send = 1;'
     printf ',\n'
     edge nxterm1 "127.0.0.1:$NX_HTTP" "$TERM_HERE" '"proxy-protocol"; send = 1;'
@@ -52,7 +57,7 @@ term_edges()
 (
     cd "$CERTS" && umask 077
     names=
-    for name in term haterm haterm1 nxterm1 nxterm2 hapass hapass1 nxpass1 nxpass2; do
+    for name in term haterm haterm1 hatls hatls1 nxterm1 nxterm2 hapass hapass1 nxpass1 nxpass2; do
         names=$names${names:+,}DNS:$name.test
     done
     openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=all" \
@@ -152,6 +157,12 @@ assert_grep "^haproxy src=127.0.0.7:[0-9]+ dst=127.0.0.1:$PLAIN authority=hapass
     "$WORK/out"
 if [ "$TLS" = 1 ]; then
     asked haterm1 "$PLAIN"
+    assert_grep "^haproxy src=127.0.0.7:[0-9]+ dst=127.0.0.1:$PLAIN authority= id=\$" "$WORK/out"
+    # The header goes before the TLS of ours, wherever the module stands in the list.
+    asked hatls "$PLAIN"
+    assert_grep "^haproxy src=127.0.0.7:[0-9]+ dst=127.0.0.1:$PLAIN authority=hatls.test id=." \
+        "$WORK/out"
+    asked hatls1 "$PLAIN"
     assert_grep "^haproxy src=127.0.0.7:[0-9]+ dst=127.0.0.1:$PLAIN authority= id=\$" "$WORK/out"
     asked haterm "$PLAIN" --cert "$CERTS/client.pem" --key "$CERTS/client.key"
     assert_grep "^haproxy src=127.0.0.7:[0-9]+ .* authority=haterm.test id=[0-9a-f]{16}-[0-9]+\$" \
