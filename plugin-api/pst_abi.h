@@ -16,7 +16,7 @@ struct pst_host;
 #define PST_MAGIC 0x4d545350u /* "PSTM" read as little-endian bytes */
 
 #define PST_ABI_MAJOR 1
-#define PST_ABI_MINOR 0
+#define PST_ABI_MINOR 1
 
 /* Name of the exported function; the number is PST_ABI_MAJOR. */
 #define PST_ENTRY_NAME "postern_module_v1"

@@ -152,6 +152,13 @@ struct pst_record {
     uint32_t alert_sent;        /* TLS alert number plus 1, 0: none                            */
     uint32_t worker;
     uint32_t truncated;         /* 1: a direction ended without the proper end of its protocol */
+
+    /* Since 1.1. */
+    uint32_t alert_received;          /* from the client: number plus 1, 0: none               */
+    uint32_t upstream_alert_sent;     /* to the upstream, likewise                             */
+    uint32_t upstream_alert_received; /* from the upstream, likewise                           */
+    uint32_t reserved;
+    uint64_t t_upstream_ready;  /* the upstream's transport has shaken hands                   */
 };
 
 /*

@@ -3,7 +3,7 @@
  * What a module may ask of the host: one table of functions, handed to load().
  *
  * The table only grows at its end. Code compiled with a newer header must test PST_HAS() before
- * it calls what an older host may lack; everything here is in 1.0 and may be called as it is.
+ * it calls what an older host may lack. What is not marked is in 1.0 and may be called as it is.
  */
 #ifndef PST_HOST_H
 #define PST_HOST_H
@@ -64,6 +64,20 @@ struct pst_inject {
 
 /* A declared variable: answers its value for a connection. [worker] `value` arrives as NONE. */
 typedef int32_t (*pst_var_get)(void *ctx, pst_conn *conn, struct pst_value *value);
+
+/* Flags of pst_upstream_target. */
+enum {
+    PST_TARGET_TLS = 1u << 0 /* configured as "tls://..."                                      */
+};
+
+/* The target that a connection has been connected to. Strings are borrowed. Since 1.1. */
+struct pst_upstream_target {
+    uint32_t size;        /* set by the caller: the host fills in no more than that             */
+    uint32_t flags;       /* PST_TARGET_*                                                       */
+    struct pst_str name;  /* as configured; "module" for one that upstream_choose() named       */
+    struct pst_str host;  /* its host name, normalised; n is 0 for addresses and unix sockets   */
+    struct pst_addr addr; /* what was connected to                                              */
+};
 
 struct pst_host {
     uint32_t size;
@@ -141,8 +155,9 @@ struct pst_host {
     int32_t (*var_get)(pst_conn *conn, int32_t id, struct pst_value *out);
     /*
      * Declare a variable in load(). Its name begins with the module's name and a dot; modules
-     * with the role CLIENT_TRANSPORT may also declare "conn.tls.*". Values are cached per
-     * connection once they are not NONE. Answers the id. [main]
+     * with the role CLIENT_TRANSPORT may also declare "conn.tls.*", those with UPSTREAM_TRANSPORT
+     * "upstream.tls.*" (since 1.1). Values are cached per connection once they are not NONE.
+     * Answers the id. [main]
      */
     int32_t (*var_register)(const char *module, const char *name, uint32_t type, pst_var_get get,
                             void *ctx);
@@ -270,6 +285,20 @@ struct pst_host {
     void (*metric_add)(int32_t id, int64_t n);
     uint64_t (*now_ns)(void);  /* monotonic */
     uint64_t (*wall_us)(void); /* Unix time */
+
+    /* --- since 1.1 ----------------------------------------------------------------------------- */
+
+    /*
+     * A transport sent (`received` 0) or got (1) the TLS alert `alert` on this side: for the
+     * record. The last one of each kind is kept. [worker]
+     */
+    void (*conn_alert)(pst_conn *conn, uint32_t side, uint32_t received, uint32_t alert);
+
+    /*
+     * What the connection is connected to: from on_upstream_ready on. PST_ERR_STATE before, and
+     * PST_ERR_NOT_FOUND when a module supplied the stream. [worker]
+     */
+    int32_t (*upstream_target)(pst_conn *conn, struct pst_upstream_target *out);
 };
 
 static inline struct pst_scope PST_OF_CONN(pst_conn *c)

@@ -69,7 +69,7 @@ static bool send_alert(struct conn *c, uint8_t alert)
         stream_write(stream_base(c->client), &v, 1) != (int64_t)sizeof(record)) {
         return false;
     }
-    c->alert_sent = (uint8_t)(alert + 1);
+    c->alerts[conn_alert_slot(PST_SIDE_CLIENT, false)] = (uint8_t)(alert + 1);
     return true;
 }
 
@@ -147,9 +147,13 @@ static void tell_modules(struct conn *c, const struct conn_end *e)
         .text = pst_str_of(c->why.text),
         .tries = c->tries,
         .sys_errno = (uint32_t)e->sys_errno,
-        .alert_sent = c->alert_sent,
+        .alert_sent = c->alerts[conn_alert_slot(PST_SIDE_CLIENT, false)],
         .worker = c->w->index,
         .truncated = e->truncated,
+        .alert_received = c->alerts[conn_alert_slot(PST_SIDE_CLIENT, true)],
+        .upstream_alert_sent = c->alerts[conn_alert_slot(PST_SIDE_UPSTREAM, false)],
+        .upstream_alert_received = c->alerts[conn_alert_slot(PST_SIDE_UPSTREAM, true)],
+        .t_upstream_ready = c->t_upstream_ready,
     };
 
     r.shadow = shadows(c, &r.n_shadow);
@@ -160,6 +164,7 @@ static void tell_modules(struct conn *c, const struct conn_end *e)
 static void log_end(const struct conn *c, const struct conn_end *e)
 {
     static struct log_limit limit;
+    uint8_t alert = c->alerts[conn_alert_slot(PST_SIDE_CLIENT, false)];
     bool plain = e->reason == PST_END_CLIENT_FIN || e->reason == PST_END_UPSTREAM_FIN ||
                  e->reason == PST_END_IDLE;
     int level = plain ? PST_LOG_DEBUG : PST_LOG_INFO;
@@ -179,7 +184,7 @@ static void log_end(const struct conn *c, const struct conn_end *e)
         LOGF_Z("stage", c->stage == 0 ? NULL : stage_name(c->stage)),
         LOGF_Z("module", c->why.module), LOGF_Z("code", c->why.code), LOGF_Z("text", c->why.text),
         LOGF_Z("upstream", c->upstream_name), LOGF_U64("tries", c->tries),
-        LOGF_U64_IF("alert", (uint64_t)c->alert_sent - 1, c->alert_sent != 0),
+        LOGF_U64_IF("alert", (uint64_t)alert - 1, alert != 0),
         LOGF_Z("error", e->sys_errno == 0 ? NULL : strerrorname_np(e->sys_errno)),
         LOGF_U64("bytes_in", c->client_in), LOGF_U64("bytes_out", c->client_out),
         LOGF_U64("ms", (loop_now(c->w->loop) - c->t_accept) / 1000000),

@@ -240,7 +240,8 @@ static int32_t host_conn_inject(pst_listener *listener, const struct pst_stream_
     int32_t rc = PST_ERR_STATE;
 
     /* A listener's handle that was kept over a reload points at nothing. */
-    if (w != NULL && !w->ended && generation_has_listener(w->current, (struct listener *)listener)) {
+    if (w != NULL && !w->ended &&
+        generation_has_listener(w->current, (struct listener *)listener)) {
         bool full = w->full(w);
 
         s = full ? NULL : stream_module_new(w->loop, ops, ctx);
@@ -317,6 +318,35 @@ static int32_t host_filter_emit(pst_filter_out *out, const uint8_t *data, size_t
     return filter_emit(out, data, n) == ERR_OK ? PST_OK : PST_ERR_NOMEM;
 }
 
+static void host_conn_alert(pst_conn *conn, uint32_t side, uint32_t received, uint32_t alert)
+{
+    if ((side == PST_SIDE_CLIENT || side == PST_SIDE_UPSTREAM) && alert < UINT8_MAX) {
+        conn_of(conn)->alerts[conn_alert_slot(side, received != 0)] = (uint8_t)(alert + 1);
+    }
+}
+
+static int32_t host_upstream_target(pst_conn *conn, struct pst_upstream_target *out)
+{
+    const struct conn *c = conn_of(conn);
+    struct pst_upstream_target t = { .name = pst_str_of(c->upstream_name),
+                                     .host = pst_str_of(c->upstream_host),
+                                     .addr = c->upstream_addr };
+
+    if (out == NULL || out->size < sizeof(out->size) + sizeof(out->flags)) {
+        return PST_ERR_INVALID;
+    }
+    if (c->t_connected == 0) {
+        return PST_ERR_STATE;
+    }
+    if (c->upstream_name == NULL) {
+        return PST_ERR_NOT_FOUND;
+    }
+    t.flags = c->upstream_tls ? PST_TARGET_TLS : 0;
+    t.size = out->size < sizeof(t) ? out->size : (uint32_t)sizeof(t);
+    memcpy(out, &t, t.size);
+    return PST_OK;
+}
+
 static struct watch_scope *conn_scope(pst_conn *conn)
 {
     struct conn *c = conn_of(conn);
@@ -360,6 +390,8 @@ void conn_host_fill(struct pst_host *h)
     h->filter_pass = host_filter_pass;
     h->filter_drop = host_filter_drop;
     h->filter_emit = host_filter_emit;
+    h->conn_alert = host_conn_alert;
+    h->upstream_target = host_upstream_target;
     host_set_conn_scope(conn_scope);
     host_set_conn_id(conn_id);
 }

@@ -63,7 +63,10 @@ struct conn_setup {
     bool supplied;             /* the upstream's stream is a module's                   */
     bool upstream_stacked;
     bool last_was_tls;         /* the last target failed in its handshake               */
+    bool again;                /* the next dial is another try with the same target     */
+    bool tried_again;          /* it has had that                                       */
     int last_errno;
+    struct upstream_choice target; /* the one being tried                                */
     struct edge *named;        /* by set_edge()                                         */
     struct instance *running;  /* whose hook runs                                       */
     const struct pst_addr *chosen;   /* by upstream_choose(), in the arena                    */
@@ -83,6 +86,8 @@ struct conn_shadow {
     struct pst_shadow s;
 };
 
+#define CONN_ALERTS 4
+
 struct conn {
     struct list node;
     struct conn_worker *w;
@@ -99,11 +104,12 @@ struct conn {
     void *listener_state, *edge_state;
     const char *sni;          /* in the arena, NULL: none */
     struct conn_shadow *shadow;
-    const char *upstream_name;
+    const char *upstream_name; /* as configured; NULL: no target was tried   */
+    const char *upstream_host; /* its host name, NULL: it has none           */
     struct conn_why why;
     uint64_t id;
     uint64_t wall_start_us, t_accept, t_hello, t_handshake, t_connect_start, t_connected;
-    uint64_t t_first_byte;
+    uint64_t t_upstream_ready, t_first_byte;
     uint64_t client_in, client_out, upstream_in, upstream_out; /* of streams already closed */
     struct pst_addr peer, client_addr, local, upstream_addr;
     uint32_t sni_n;
@@ -113,9 +119,17 @@ struct conn {
     bool kill;
     bool local_known;
     bool denied;              /* `why` is a denial */
-    uint8_t alert_sent;       /* plus one, 0: none                  */
+    bool upstream_tls;        /* the target is a "tls://" one */
+    /* TLS alerts plus one, 0: none; indexed by conn_alert_slot() */
+    uint8_t alerts[CONN_ALERTS];
     struct upstream_walk walk; /* its current target is counted until the end */
 };
+
+/* Where conn.alerts has the last alert of a side and direction. */
+static inline unsigned conn_alert_slot(uint32_t side, bool received)
+{
+    return (side == PST_SIDE_UPSTREAM ? 2u : 0u) + (received ? 1u : 0u);
+}
 
 /* How a connection ends. */
 struct conn_end {
@@ -183,8 +197,11 @@ enum conn_step conn_dial(struct conn *c);
 enum conn_step conn_upstream_ready(struct conn *c);
 enum conn_step conn_upstream_handshake(struct conn *c);
 enum conn_step conn_established(struct conn *c);
-/* The upstream's handshake failed or took too long: the next target, or the end. */
-void conn_upstream_failed(struct conn *c, int sys_errno);
+/*
+ * The upstream's handshake failed with `rc`, or took too long: the same target again, the next one,
+ * or the end.
+ */
+void conn_upstream_failed(struct conn *c, int32_t rc, int sys_errno);
 
 /* conn_close.c */
 /* End it: record, on_close, conn_fini, streams. `c` is freed when this returns. */

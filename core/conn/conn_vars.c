@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The core's variables. Names and meanings are part of the module ABI. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/err.h"
@@ -22,6 +23,8 @@ enum core_var {
     V_ALPN,
     V_HELLO,
     V_JA4,
+    V_VERSIONS,
+    V_ECH,
     V_EDGE,
     V_UPSTREAM_ADDR,
     V_UPSTREAM_NAME,
@@ -46,6 +49,8 @@ static const struct {
     [V_ALPN] = { "conn.tls.alpn_offered", PST_VALUE_STR },
     [V_HELLO] = { "conn.tls.hello", PST_VALUE_BYTES },
     [V_JA4] = { "conn.tls.ja4", PST_VALUE_STR },
+    [V_VERSIONS] = { "conn.tls.versions_offered", PST_VALUE_STR },
+    [V_ECH] = { "conn.tls.ech_offered", PST_VALUE_BOOL },
     [V_EDGE] = { "edge.name", PST_VALUE_STR },
     [V_UPSTREAM_ADDR] = { "upstream.addr", PST_VALUE_ADDR },
     [V_UPSTREAM_NAME] = { "upstream.name", PST_VALUE_STR },
@@ -112,6 +117,44 @@ static int32_t get_alpn(struct conn *c, struct pst_value *v)
     return PST_OK;
 }
 
+/* Names of versions in the client's order; GREASE (RFC 8701) is no version. */
+static int32_t get_versions(struct conn *c, struct pst_value *v)
+{
+    static const char *const names[] = { "SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3" };
+    const struct pst_hello *h = hello_of(c);
+    char text[256], one[16], *p;
+    size_t n = 0;
+
+    for (uint32_t i = 0; h != NULL && i < h->n_versions; i++) {
+        uint16_t id = h->versions[i];
+        size_t len;
+
+        if ((id & 0x0f0f) == 0x0a0a) {
+            continue;
+        }
+        if (id >= 0x0300 && id < 0x0300 + sizeof(names) / sizeof(names[0])) {
+            len = (size_t)snprintf(one, sizeof(one), "%s", names[id - 0x0300]);
+        } else {
+            len = (size_t)snprintf(one, sizeof(one), "0x%04x", id);
+        }
+        if (n + len + 1 > sizeof(text)) {
+            break;
+        }
+        text[n] = ',';
+        memcpy(text + n + 1, one, len);
+        n += len + 1;
+    }
+    if (n == 0) {
+        return PST_OK;
+    }
+    p = arena_strndup(&c->arena, text + 1, n - 1);
+    if (p == NULL) {
+        return PST_ERR_NOMEM;
+    }
+    set_str(v, p, n - 1);
+    return PST_OK;
+}
+
 static int32_t get_ja4(struct conn *c, struct pst_value *v)
 {
     const struct pst_hello *h = hello_of(c);
@@ -140,9 +183,14 @@ static int32_t get_tls(struct conn *c, enum core_var which, struct pst_value *v)
         return get_alpn(c, v);
     case V_JA4:
         return get_ja4(c, v);
+    case V_VERSIONS:
+        return get_versions(c, v);
     default:
         h = hello_of(c);
-        if (h != NULL) {
+        if (h != NULL && which == V_ECH) {
+            v->type = PST_VALUE_BOOL;
+            v->u.u64 = (h->flags & PST_HELLO_ECH) != 0;
+        } else if (h != NULL) {
             set_str(v, h->raw.p, h->raw.n);
             v->type = PST_VALUE_BYTES;
         }
@@ -247,4 +295,6 @@ void conn_vars_keep(struct conn *c)
 {
     refresh(c, V_ALPN);
     refresh(c, V_JA4);
+    refresh(c, V_VERSIONS);
+    refresh(c, V_ECH);
 }

@@ -86,7 +86,13 @@ int32_t vars_register_core(const char *name, uint32_t type, pst_var_get get, voi
     return add(name, type, true, get, ctx);
 }
 
-/* A module's names begin with its own; the terminator of TLS speaks for conn.tls too. */
+static bool begins(const char *name, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return strncmp(name, prefix, n) == 0 && name[n] != '\0';
+}
+
+/* A module's names begin with its own; transports speak for the TLS of their side too. */
 static bool may_declare(const char *module, const char *name)
 {
     size_t n = strlen(module);
@@ -94,8 +100,9 @@ static bool may_declare(const char *module, const char *name)
         return true;
     }
     const struct module *m = module_find(module);
-    return strncmp(name, "conn.tls.", 9) == 0 && m != NULL &&
-           (m->desc.roles & PST_ROLE_CLIENT_TRANSPORT) != 0;
+    uint32_t roles = m == NULL ? 0 : m->desc.roles;
+    return (begins(name, "conn.tls.") && (roles & PST_ROLE_CLIENT_TRANSPORT) != 0) ||
+           (begins(name, "upstream.tls.") && (roles & PST_ROLE_UPSTREAM_TRANSPORT) != 0);
 }
 
 int32_t vars_register(const char *module, const char *name, uint32_t type, pst_var_get get,

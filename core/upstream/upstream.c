@@ -233,7 +233,8 @@ static bool target_address(struct target *t, struct upstream_walk *w, struct ups
     struct pst_addr addrs[RESOLVE_ADDRS_MAX];
     size_t n = 1;
 
-    *out = (struct upstream_choice){ .name = a->text, .addr = a->ip, .tls = a->tls };
+    *out =
+        (struct upstream_choice){ .name = a->text, .host = a->host, .addr = a->ip, .tls = a->tls };
     if (a->kind == CONF_ADDR_UNIX) {
         out->addr = (struct pst_addr){ .family = PST_AF_UNIX };
         out->path = a->path;

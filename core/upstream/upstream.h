@@ -43,6 +43,7 @@ struct upstream_walk {
 
 struct upstream_choice {
     const char *name;     /* as configured; lives as long as the upstream    */
+    const char *host;     /* its host name, NULL: it is an address           */
     struct pst_addr addr; /* where to connect; PST_AF_UNIX: see path         */
     const char *path;     /* unix socket                                     */
     bool tls;             /* configured with "tls://"                        */

@@ -8,14 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <wolfssl/wolfcrypt/asn_public.h>
 
-#define CHAIN_MAX    16
-#define SAN_DNS_NAME 0x82 /* [2] IA5String (RFC 5280 section 4.2.1.6) */
+#define CHAIN_MAX 16
 
 __attribute__((format(printf, 3, 4))) static int because(char *why, size_t n, const char *fmt, ...)
 {
@@ -236,34 +234,4 @@ void tls_cred_free(struct tls_cred *c)
     free(c->key);
     free(c->leaf);
     memset(c, 0, sizeof(*c));
-}
-
-/* RFC 6125 section 6.4: a wildcard is the whole first label and stands for one label. */
-static bool name_matches(const struct tls_der *pattern, const char *name, size_t n)
-{
-    const char *p = (const char *)pattern->p;
-    const char *dot;
-
-    if (pattern->n == n && strncasecmp(p, name, n) == 0) {
-        return true;
-    }
-    if (pattern->n < 3 || p[0] != '*' || p[1] != '.') {
-        return false;
-    }
-    dot = memchr(name, '.', n);
-    return dot != NULL && dot > name && n - (size_t)(dot - name) == pattern->n - 1 &&
-           strncasecmp(dot, p + 1, pattern->n - 1) == 0;
-}
-
-bool tls_cred_covers(const struct tls_cred *c, const char *name, size_t n)
-{
-    struct tls_der list = c->x509.sans, value;
-    uint8_t tag;
-
-    while (n > 0 && list.n > 0 && tls_der_next(&list, &tag, &value)) {
-        if (tag == SAN_DNS_NAME && name_matches(&value, name, n)) {
-            return true;
-        }
-    }
-    return false;
 }

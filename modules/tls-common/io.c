@@ -340,6 +340,11 @@ void tls_io_alert(struct tls_io *io, uint8_t alert)
     }
 }
 
+void tls_io_take_back(void)
+{
+    tls_thread.out_n = 0;
+}
+
 /* --- life ------------------------------------------------------------------------------------- */
 
 void tls_io_begin(struct tls_io *io, WOLFSSL *ssl, const struct pst_host *host, pst_stream *inner)

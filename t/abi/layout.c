@@ -192,6 +192,11 @@ static void print_pst_record(void)
     MEMBER(pst_record, alert_sent);
     MEMBER(pst_record, worker);
     MEMBER(pst_record, truncated);
+    MEMBER(pst_record, alert_received);
+    MEMBER(pst_record, upstream_alert_sent);
+    MEMBER(pst_record, upstream_alert_received);
+    MEMBER(pst_record, reserved);
+    MEMBER(pst_record, t_upstream_ready);
 }
 
 static void print_pst_hooks(void)
@@ -251,6 +256,16 @@ static void print_pst_scope(void)
     MEMBER(pst_scope, kind);
     MEMBER(pst_scope, reserved);
     MEMBER(pst_scope, owner);
+}
+
+static void print_pst_upstream_target(void)
+{
+    GROWS(pst_upstream_target);
+    MEMBER(pst_upstream_target, size);
+    MEMBER(pst_upstream_target, flags);
+    MEMBER(pst_upstream_target, name);
+    MEMBER(pst_upstream_target, host);
+    MEMBER(pst_upstream_target, addr);
 }
 
 static void print_pst_inject(void)
@@ -332,6 +347,8 @@ static void print_pst_host(void)
     MEMBER(pst_host, metric_add);
     MEMBER(pst_host, now_ns);
     MEMBER(pst_host, wall_us);
+    MEMBER(pst_host, conn_alert);
+    MEMBER(pst_host, upstream_target);
 }
 
 static void print_pst_san(void)
@@ -405,6 +422,7 @@ int main(void)
     print_pst_module();
     print_pst_scope();
     print_pst_inject();
+    print_pst_upstream_target();
     print_pst_host();
     print_pst_san();
     print_pst_peer_cert();

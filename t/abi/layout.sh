@@ -37,7 +37,8 @@ for f in moved changed lost; do
         exit 1
     fi
 done
-awk '{ print } /^  wall_us / { print "  appended 800 8" }' "$tmp/now" >"$tmp/grown"
+awk '/^(fixed|grows|value) / { if (host) print "  appended 8000 8"; host = $2 == "pst_host" } { print }' \
+    "$tmp/now" >"$tmp/grown"
 awk -f "$here/layout.awk" "$tmp/now" "$tmp/grown"
 
 if $CC -m32 -I"$top_srcdir/plugin-api" "$here/layout.c" "$here/layout_values.c" -o "$tmp/l32" \

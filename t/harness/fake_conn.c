@@ -282,6 +282,34 @@ static void host_conn_kill(pst_conn *conn)
     fake_say("kill");
 }
 
+static void host_conn_alert(pst_conn *conn, uint32_t side, uint32_t received, uint32_t alert)
+{
+    (void)conn;
+    fake_say("alert %u %s the %s", (unsigned)alert, received ? "from" : "to",
+             side == PST_SIDE_CLIENT ? "client" : "upstream");
+}
+
+void fake_conn_set_target(pst_conn *c, const struct pst_upstream_target *target)
+{
+    c->target = target;
+}
+
+static int32_t host_upstream_target(pst_conn *conn, struct pst_upstream_target *out)
+{
+    struct pst_upstream_target t;
+
+    if (conn->stage != PST_STAGE_UPSTREAM_READY && conn->stage != PST_STAGE_ESTABLISHED) {
+        return PST_ERR_STATE;
+    }
+    if (conn->target == NULL) {
+        return PST_ERR_NOT_FOUND;
+    }
+    t = *conn->target;
+    t.size = out->size < sizeof(t) ? out->size : (uint32_t)sizeof(t);
+    memcpy(out, &t, t.size);
+    return PST_OK;
+}
+
 static pst_ticket *host_suspend(pst_conn *conn, void (*cancel)(void *arg), void *arg)
 {
     pst_ticket *t;
@@ -329,6 +357,8 @@ void fake_conn_table(struct pst_host *t)
     t->set_client_addr = host_set_client_addr;
     t->set_edge = host_set_edge;
     t->conn_kill = host_conn_kill;
+    t->conn_alert = host_conn_alert;
+    t->upstream_target = host_upstream_target;
     t->suspend = host_suspend;
     t->resume = host_resume;
     t->resume_any = host_resume;

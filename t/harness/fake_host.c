@@ -128,9 +128,22 @@ static const void *host_get_service(const char *name)
 struct fake_host *fake_host_new(void)
 {
     static const char *const core_vars[] = {
-        "conn.id",       "conn.listener",  "conn.tls.sni",        "conn.tls.alpn_offered",
-        "conn.tls.ja4",  "edge.name",      "upstream.addr",       "conn.tls.hello",
-        "conn.start_ns", "conn.peer_port", "upstream.connect_ns", "conn.local_port",
+        "conn.id",
+        "conn.listener",
+        "conn.tls.sni",
+        "conn.tls.alpn_offered",
+        "conn.tls.ja4",
+        "edge.name",
+        "upstream.addr",
+        "conn.tls.hello",
+        "conn.start_ns",
+        "conn.peer_port",
+        "upstream.connect_ns",
+        "conn.local_port",
+        "upstream.name",
+        "conn.client_port",
+        "conn.tls.versions_offered",
+        "conn.tls.ech_offered",
     };
     static const char *const core_addrs[] = { "conn.peer_ip", "conn.client_ip", "conn.local_ip" };
     struct fake_host *h;

@@ -114,6 +114,9 @@ void fake_conn_set_ip(pst_conn *c, const char *name, const char *ip);
 /* What host->conn_hello() answers. Borrowed until fake_conn_end(). */
 void fake_conn_set_hello(pst_conn *c, const struct pst_hello *hello);
 
+/* What host->upstream_target() answers; NULL: nothing. Borrowed until fake_conn_end(). */
+void fake_conn_set_target(pst_conn *c, const struct pst_upstream_target *target);
+
 /*
  * Run the hook of one stage as the proxy would and answer its verdict. Verdicts that the stage
  * does not know, and PENDING without suspend(), become PST_ERROR. An instance without the hook

@@ -146,6 +146,7 @@ struct pst_conn {
     int32_t resumed_verdict;
     char *code, *text, *edge, *shown;
     struct pst_stream *top[3]; /* by PST_SIDE_* */
+    const struct pst_upstream_target *target;
     int claimed_fd;
     struct fake_text prepended[3]; /* by PST_LAYER_* */
     struct pst_filter *filters;

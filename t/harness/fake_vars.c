@@ -65,7 +65,8 @@ static int32_t host_var_register(const char *module, const char *name, uint32_t 
     size_t n = strlen(module);
     int id;
 
-    if ((strncmp(name, module, n) != 0 || name[n] != '.') && strncmp(name, "conn.tls.", 9) != 0) {
+    if ((strncmp(name, module, n) != 0 || name[n] != '.') && strncmp(name, "conn.tls.", 9) != 0 &&
+        strncmp(name, "upstream.tls.", 13) != 0) {
         fake_say("bug: variable %s is not of module %s", name, module);
         return PST_ERR_INVALID;
     }

@@ -142,7 +142,7 @@ START_TEST(wrong_files_are_refused)
     put("tm-magic", "tm-magic");
     refused("tm-magic", "not that of a Postern module");
     put("tm-newer", "tm-newer");
-    refused("tm-newer", "needs ABI 1.7, this proxy has 1.0");
+    refused("tm-newer", "needs ABI 1.7, this proxy has 1.1");
     put("tm-refuses", "tm-refuses");
     refused("tm-refuses", "load() answered -7");
     /* It is not run again; a second run would answer otherwise. */

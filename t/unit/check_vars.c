@@ -154,6 +154,8 @@ START_TEST(modules_declare_under_their_name)
     /* A second terminator leaves notes under the same name, of the same type only. */
     ck_assert_int_eq(note_var("tls-termination", "conn.tls.version", PST_VALUE_STR), id);
     ck_assert_int_eq(note_var("tls-termination", "conn.tls.version", PST_VALUE_U64), PST_ERR_STATE);
+    ck_assert_int_eq(note_var("tls-termination", "upstream.tls.version", PST_VALUE_STR),
+                     PST_ERR_INVALID);
     core_var("conn.tls.sni", PST_VALUE_STR);
     ck_assert_int_eq(note_var("tls-termination", "conn.tls.sni", PST_VALUE_STR), PST_ERR_STATE);
 }
