@@ -47,7 +47,7 @@ def ratios(results, s, workers, all_scenarios):
         base = next(x for x in all_scenarios if x.name == s.against)
         others = {"Postern, " + s.against: by_round(results, base, workers).get("postern", {})}
     else:
-        others = {p: t for p, t in table.items() if p != "postern"}
+        others = {p: t for p, t in table.items() if not p.startswith("postern")}
     found, best = [], []
     for n, f in mine.items():
         at = [(judged(s, t[n]), p) for p, t in others.items() if n in t]
