@@ -24,7 +24,7 @@ JOBS=$(nproc 2>/dev/null || echo 2)
 # without CFLAGS the result may be -O0.
 CFLAGS="-O2 -g -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2"
 LDFLAGS="-Wl,-z,relro,-z,now"
-# Bytes of cipher suites that a ClientHello may have: without it one with more than 150 suites is
+# Room for cipher suites in a ClientHello, in bytes: without it one with more than 150 suites is
 # refused, and scanners send such.
 CPPFLAGS="-DWOLFSSL_MAX_SUITE_SZ=1024"
 
@@ -149,8 +149,7 @@ configure_source()
     for f in "${FEATURES_LATER[@]}"; do
         case $help in *"$f"*) features+=("$f") ;; esac
     done
-    ./configure --prefix="$PREFIX" "${features[@]}" CPPFLAGS="$CPPFLAGS" CFLAGS="$CFLAGS" \
-        LDFLAGS="$LDFLAGS"
+    ./configure --prefix="$PREFIX" "${features[@]}" CFLAGS="$CFLAGS" LDFLAGS="$LDFLAGS"
 }
 
 # Installed beside PREFIX first: it is never half there. options.h says how the library was built,

@@ -7,6 +7,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+
+/* Choices of GeneralName (RFC 5280 section 4.2.1.6). */
+enum { SAN_DNS_NAME = 0x82, SAN_IP_ADDRESS = 0x87 };
 
 enum {
     DER_BOOLEAN = 0x01,
@@ -200,47 +204,40 @@ static void read_key(struct tls_x509 *x)
     }
 }
 
-/* The hash that RSASSA-PSS-params name (RFC 4055 section 3.1): [0] AlgorithmIdentifier. */
-static const char *pss_hash(struct tls_der params)
-{
-    static const char *const hashes[] = { "SHA256", "SHA384", "SHA512" };
-    struct tls_der seq, wrapped, alg, oid;
-
-    if (!tls_der_expect(&params, DER_SEQUENCE, &seq) ||
-        !tls_der_expect(&seq, DER_CONTEXT_0, &wrapped) ||
-        !tls_der_expect(&wrapped, DER_SEQUENCE, &alg) || !tls_der_expect(&alg, DER_OID, &oid) ||
-        oid.n != 9 || memcmp(oid.p, "\x60\x86\x48\x01\x65\x03\x04\x02", 8) != 0 || oid.p[8] < 1 ||
-        oid.p[8] > 3) {
-        return "SHA1";
-    }
-    return hashes[oid.p[8] - 1];
-}
-
-/* What the certificate was signed with, by its AlgorithmIdentifier; NULL: not known. */
+/*
+ * What the certificate was signed with, by its AlgorithmIdentifier, as OpenSSL's short names have it
+ * (PROXY protocol headers carry them); NULL: not known.
+ */
 static const char *signature_name(struct tls_der alg)
 {
-    static const char *const rsa[] = { "SHA256", "SHA384", "SHA512" };
-    static const char *const ecdsa[] = { "SHA224", "SHA256", "SHA384", "SHA512" };
+    static const struct {
+        const char *oid;
+        size_t n;
+        const char *name;
+    } known[] = {
+        { "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05", 9, "RSA-SHA1" },
+        { "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", 9, "RSASSA-PSS" },
+        { "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b", 9, "RSA-SHA256" },
+        { "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c", 9, "RSA-SHA384" },
+        { "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d", 9, "RSA-SHA512" },
+        { "\x2a\x86\x48\xce\x3d\x04\x01", 7, "ecdsa-with-SHA1" },
+        { "\x2a\x86\x48\xce\x3d\x04\x03\x01", 8, "ecdsa-with-SHA224" },
+        { "\x2a\x86\x48\xce\x3d\x04\x03\x02", 8, "ecdsa-with-SHA256" },
+        { "\x2a\x86\x48\xce\x3d\x04\x03\x03", 8, "ecdsa-with-SHA384" },
+        { "\x2a\x86\x48\xce\x3d\x04\x03\x04", 8, "ecdsa-with-SHA512" },
+        { "\x2b\x65\x70", 3, "ED25519" },
+    };
     struct tls_der oid;
 
     if (!tls_der_expect(&alg, DER_OID, &oid)) {
         return NULL;
     }
-    if (is_oid(&oid, "\x2b\x65\x70", 3)) {
-        return "ED25519";
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (is_oid(&oid, known[i].oid, known[i].n)) {
+            return known[i].name;
+        }
     }
-    if (oid.n == 9 && memcmp(oid.p, "\x2a\x86\x48\x86\xf7\x0d\x01\x01", 8) == 0) {
-        uint8_t arc = oid.p[8];
-
-        return arc == 5                 ? "SHA1"
-               : arc == 10              ? pss_hash(alg)
-               : arc >= 11 && arc <= 13 ? rsa[arc - 11]
-                                        : NULL;
-    }
-    if (oid.n == 8 && memcmp(oid.p, "\x2a\x86\x48\xce\x3d\x04\x03", 7) == 0) {
-        return oid.p[7] >= 1 && oid.p[7] <= 4 ? ecdsa[oid.p[7] - 1] : NULL;
-    }
-    return is_oid(&oid, "\x2a\x86\x48\xce\x3d\x04\x01", 7) ? "SHA1" : NULL;
+    return NULL;
 }
 
 /* Only subjectAltName (RFC 5280 section 4.2.1.6) is looked for. */
@@ -300,6 +297,51 @@ int tls_x509_read(const uint8_t *p, size_t n, struct tls_x509 *out)
         }
     }
     return 0;
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+/* RFC 6125 section 6.4: a wildcard is the whole first label and stands for one label. */
+static bool name_matches(const struct tls_der *pattern, const char *name, size_t n)
+{
+    const char *p = (const char *)pattern->p;
+    const char *dot;
+
+    if (pattern->n == n && strncasecmp(p, name, n) == 0) {
+        return true;
+    }
+    if (pattern->n < 3 || p[0] != '*' || p[1] != '.') {
+        return false;
+    }
+    dot = memchr(name, '.', n);
+    return dot != NULL && dot > name && n - (size_t)(dot - name) == pattern->n - 1 &&
+           strncasecmp(dot, p + 1, pattern->n - 1) == 0;
+}
+
+bool tls_x509_covers(const struct tls_x509 *x, const char *name, size_t n)
+{
+    struct tls_der list = x->sans, value;
+    uint8_t tag;
+
+    while (n > 0 && list.n > 0 && tls_der_next(&list, &tag, &value)) {
+        if (tag == SAN_DNS_NAME && name_matches(&value, name, n)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool tls_x509_has_ip(const struct tls_x509 *x, const uint8_t *ip, size_t n)
+{
+    struct tls_der list = x->sans, value;
+    uint8_t tag;
+
+    while (list.n > 0 && tls_der_next(&list, &tag, &value)) {
+        if (tag == SAN_IP_ADDRESS && value.n == n && memcmp(value.p, ip, n) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void tls_x509_key_name(const struct tls_x509 *x, char *buf, size_t n)

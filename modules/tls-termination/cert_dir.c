@@ -163,7 +163,7 @@ int32_t cert_dir_read(struct term_certs *s, const pst_cfg *node, const char *dir
         for (; i < l.n && strcmp(l.all[i].name, name) == 0; i++) {
             has[l.all[i].ext] = true;
         }
-        rc = term_both(rc, add_group(s, node, dir, name, has));
+        rc = tls_cfg_both(rc, add_group(s, node, dir, name, has));
         *n_default = is_default(name) ? s->n - before : *n_default;
     }
     if (rc == PST_OK && s->n == before) {

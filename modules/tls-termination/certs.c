@@ -15,26 +15,11 @@
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static void warn_of_time(const pst_cfg *node, const struct term_cert *c)
-{
-    uint64_t now = term_host->wall_us() / 1000000;
-    const char *what = now > c->cred.x509.not_after    ? "has expired"
-                       : now < c->cred.x509.not_before ? "is not valid yet"
-                                                       : NULL;
-    char text[600];
-    int n;
-
-    if (what != NULL) {
-        n = snprintf(text, sizeof(text), "the certificate %.500s %s", c->path, what);
-        term_host->cfg_warn(node, text, (size_t)n);
-    }
-}
-
 int32_t certs_add(struct term_certs *s, const pst_cfg *node, const char *cert, const char *key,
                   const char *ocsp)
 {
     struct term_cert *c;
-    char why[1400] = "";
+    int32_t rc;
 
     if (s->n == s->room) {
         uint32_t room = s->room == 0 ? 8 : s->room * 2;
@@ -53,11 +38,11 @@ int32_t certs_add(struct term_certs *s, const pst_cfg *node, const char *cert, c
         return PST_ERR_NOMEM;
     }
     s->n++;
-    if (tls_cred_load(&c->cred, cert, key, why, sizeof(why)) != 0) {
-        return term_wrong(node, "%s", why);
+    rc = tls_cfg_cred_files(term_host, node, cert, key, &c->cred);
+    if (rc != PST_OK) {
+        return rc;
     }
     tls_x509_key_name(&c->cred.x509, c->key_name, sizeof(c->key_name));
-    warn_of_time(node, c);
     return ocsp != NULL ? staple_read(c, node, ocsp) : PST_OK;
 }
 
@@ -75,11 +60,11 @@ static int32_t read_listed(struct term_certs *s, const pst_cfg *list)
     for (uint32_t i = 0; i < n; i++) {
         const pst_cfg *node = term_host->cfg_at(list, i);
         struct pst_str cert, key, ocsp = { NULL, 0 };
-        int32_t one = term_both(term_host->cfg_path(node, "certificate", &cert),
-                                term_host->cfg_path(node, "key", &key));
+        int32_t one = tls_cfg_both(term_host->cfg_path(node, "certificate", &cert),
+                                   term_host->cfg_path(node, "key", &key));
 
-        one = term_both(one, term_optional(term_host->cfg_path(node, "ocsp", &ocsp)));
-        rc = term_both(rc, one == PST_OK ? certs_add(s, node, cert.p, key.p, ocsp.p) : one);
+        one = tls_cfg_both(one, tls_cfg_optional(term_host->cfg_path(node, "ocsp", &ocsp)));
+        rc = tls_cfg_both(rc, one == PST_OK ? certs_add(s, node, cert.p, key.p, ocsp.p) : one);
     }
     return rc;
 }
@@ -227,7 +212,7 @@ int32_t certs_configure(struct term *t, const pst_cfg *cfg)
         struct pst_str dir;
         int32_t one = term_host->cfg_path(cfg, "certificate_dir", &dir);
 
-        rc = term_both(rc, one == PST_OK ? cert_dir_read(s, folder, dir.p, &n_default) : one);
+        rc = tls_cfg_both(rc, one == PST_OK ? cert_dir_read(s, folder, dir.p, &n_default) : one);
     }
     return rc == PST_OK ? sort_names(s, n_listed > 0 ? n_listed : n_default) : rc;
 }

@@ -18,8 +18,16 @@ enum {
     SIG_ED25519 = 0x0807
 };
 
-#define SUPPORTED_VERSIONS 43     /* an extension: RFC 8446 section 4.2 */
-#define FALLBACK_SCSV      0x5600 /* a suite in form only: RFC 7507 */
+/* Extensions: RFC 8446 section 4.2. */
+enum {
+    SUPPORTED_GROUPS = 10,
+    SIGNATURE_ALGORITHMS = 13,
+    PRE_SHARED_KEY = 41,
+    SUPPORTED_VERSIONS = 43,
+    KEY_SHARE = 51
+};
+
+#define FALLBACK_SCSV 0x5600 /* a cipher suite that says something: RFC 7507 */
 
 static bool has(const uint16_t *list, uint32_t n, uint16_t what)
 {
@@ -124,18 +132,27 @@ const struct term_cert *term_choose(const struct term *t, const struct pst_hello
 }
 
 /* RFC 8446 section 4.2.1: without supported_versions a hello speaks of TLS 1.2 at most. */
-static bool offers_tls13(const struct pst_hello *h)
+static bool shares_tls13(const struct term *t, const struct pst_hello *h)
 {
-    return has(h->versions, h->n_versions, 0x0304) && has_extension(h, SUPPORTED_VERSIONS);
+    return t->params.max >= 4 && has_extension(h, SUPPORTED_VERSIONS) &&
+           has(h->versions, h->n_versions, 0x0304);
 }
 
-static bool shares_version(const struct term *t, const struct pst_hello *h)
+static bool shares_tls12(const struct term *t, const struct pst_hello *h)
 {
-    bool tls13 = offers_tls13(h);
-    bool tls12 = has_extension(h, SUPPORTED_VERSIONS) ? has(h->versions, h->n_versions, 0x0303)
-                                                      : h->legacy_version >= 0x0303;
+    return t->params.min <= 3 &&
+           (has_extension(h, SUPPORTED_VERSIONS) ? has(h->versions, h->n_versions, 0x0303)
+                                                 : h->legacy_version >= 0x0303);
+}
 
-    return (tls13 && t->params.max >= 4) || (tls12 && t->params.min <= 3);
+/* RFC 8446 section 9.2: what a hello of TLS 1.3 must have. Not every library looks. */
+static bool lacks_extension(const struct pst_hello *h)
+{
+    bool groups = has_extension(h, SUPPORTED_GROUPS);
+
+    return groups != has_extension(h, KEY_SHARE) ||
+           (!has_extension(h, PRE_SHARED_KEY) &&
+            !(groups && has_extension(h, SIGNATURE_ALGORITHMS)));
 }
 
 static bool shares_group(const struct term *t, const struct pst_hello *h)
@@ -150,18 +167,23 @@ static bool shares_group(const struct term *t, const struct pst_hello *h)
 
 uint8_t term_refuses(const struct term *t, const struct pst_hello *hello, const char **why)
 {
+    bool tls13 = shares_tls13(t, hello);
+
     if (hello->n_ciphers > TERM_CLIENT_SUITES) {
         *why = "more cipher suites than this build of wolfSSL can take";
         return ALERT_HANDSHAKE_FAILURE;
     }
-    if (!shares_version(t, hello)) {
+    if (!tls13 && !shares_tls12(t, hello)) {
         *why = "no TLS version in common";
         return ALERT_PROTOCOL_VERSION;
     }
-    if (has(hello->ciphers, hello->n_ciphers, FALLBACK_SCSV) && t->params.max >= 4 &&
-        !offers_tls13(hello)) {
-        *why = "a fallback to an older version";
+    if (!tls13 && t->params.max >= 4 && has(hello->ciphers, hello->n_ciphers, FALLBACK_SCSV)) {
+        *why = "the client fell back to an older version, which somebody made it do";
         return ALERT_INAPPROPRIATE_FALLBACK;
+    }
+    if (tls13 && lacks_extension(hello)) {
+        *why = "the hello lacks an extension of TLS 1.3";
+        return ALERT_MISSING_EXTENSION;
     }
     if (!shares_group(t, hello)) {
         *why = "no key exchange group in common";
@@ -172,10 +194,10 @@ uint8_t term_refuses(const struct term *t, const struct pst_hello *hello, const 
 
 int term_choose_alpn(const struct term *t, const struct pst_hello *hello)
 {
-    for (uint32_t i = 0; i < t->n_alpn; i++) {
+    for (uint32_t i = 0; i < t->alpn.n; i++) {
         for (uint32_t k = 0; k < hello->n_alpn; k++) {
-            if (t->alpn[i].n == hello->alpn[k].n &&
-                memcmp(t->alpn[i].p, hello->alpn[k].p, t->alpn[i].n) == 0) {
+            if (t->alpn.name[i].n == hello->alpn[k].n &&
+                memcmp(t->alpn.name[i].p, hello->alpn[k].p, t->alpn.name[i].n) == 0) {
                 return (int)i;
             }
         }

@@ -2,7 +2,6 @@
 /* The configuration of an instance. Nothing falls back to something weaker. */
 #include "term.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,26 +35,7 @@ const struct pst_option term_options[TERM_N_OPTIONS] = {
     { .name = "certificate_dir",
       .type = PST_OPT_PATH,
       .help = "folder of certificates: NAME.crt and NAME.key, or NAME.pem with both" },
-    { .name = "min_version",
-      .type = PST_OPT_STR,
-      .choices = "1.2|1.3",
-      .help = "oldest TLS version (1.2)" },
-    { .name = "max_version",
-      .type = PST_OPT_STR,
-      .choices = "1.2|1.3",
-      .help = "newest TLS version (1.3)" },
-    { .name = "ciphers",
-      .type = PST_OPT_STR,
-      .flags = PST_OPT_LIST,
-      .help = "cipher suites of TLS 1.2, best first" },
-    { .name = "ciphersuites",
-      .type = PST_OPT_STR,
-      .flags = PST_OPT_LIST,
-      .help = "cipher suites of TLS 1.3, best first" },
-    { .name = "groups",
-      .type = PST_OPT_STR,
-      .flags = PST_OPT_LIST,
-      .help = "key exchange groups, best first" },
+    TLS_OPTIONS_PARAMS,
     { .name = "alpn",
       .type = PST_OPT_STR,
       .flags = PST_OPT_LIST,
@@ -72,150 +52,6 @@ const struct pst_option term_options[TERM_N_OPTIONS] = {
 };
 
 #define TICKET_LIFETIME_MS (UINT64_C(12) * 3600 * 1000)
-
-int32_t term_wrong(const pst_cfg *node, const char *fmt, ...)
-{
-    char text[1024];
-    va_list ap;
-    int n;
-
-    va_start(ap, fmt);
-    n = vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    if (n < 0) {
-        n = 0;
-    }
-    term_host->cfg_error(node, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
-    return PST_ERR_CONFIG;
-}
-
-int32_t term_both(int32_t a, int32_t b)
-{
-    return a != PST_OK ? a : b;
-}
-
-/* --- lists of names --------------------------------------------------------------------------- */
-
-static int32_t add_suite(struct term *t, const pst_cfg *node, const char *name, bool tls13)
-{
-    const struct tls_suite *s = tls_suite_find(name);
-
-    if (s == NULL) {
-        return term_wrong(node, "\"%s\" is not among the cipher suites that can be used", name);
-    }
-    if ((s->keys == 0) != tls13) {
-        return term_wrong(node, "%s belongs to TLS 1.%d: write it into \"%s\"", s->iana,
-                          tls13 ? 2 : 3, tls13 ? "ciphers" : "ciphersuites");
-    }
-    if (!tls_suite_present(s)) {
-        return term_wrong(node, "this build of wolfSSL lacks %s", s->iana);
-    }
-    for (uint8_t i = 0; i < t->params.n_suites; i++) {
-        if (t->params.suites[i] == s->id) {
-            return term_wrong(node, "%s is given twice", s->iana);
-        }
-    }
-    t->params.suites[t->params.n_suites++] = s->id;
-    return PST_OK;
-}
-
-static int32_t add_group(struct term *t, const pst_cfg *node, const char *name)
-{
-    const struct tls_group *g = tls_group_find(name);
-
-    if (g == NULL) {
-        return term_wrong(node, "\"%s\" is not among the groups that can be used", name);
-    }
-    if (!tls_group_present(g)) {
-        return term_wrong(node, "this build of wolfSSL lacks %s", g->iana);
-    }
-    for (uint8_t i = 0; i < t->params.n_groups; i++) {
-        if (t->params.groups[i] == g->id) {
-            return term_wrong(node, "%s is given twice", g->iana);
-        }
-    }
-    t->params.groups[t->params.n_groups++] = g->id;
-    return PST_OK;
-}
-
-static int32_t add_alpn(struct term *t, const pst_cfg *node, const struct pst_str *name)
-{
-    size_t have = strlen(t->alpn_list);
-
-    if (name->n == 0 || name->n > 255 || memchr(name->p, ',', name->n) != NULL) {
-        return term_wrong(node, "a protocol name has 1 to 255 bytes and no comma");
-    }
-    if (t->n_alpn == TERM_ALPN_MAX || have + name->n + 2 > sizeof(t->alpn_list)) {
-        return term_wrong(node, "too many protocols");
-    }
-    snprintf(t->alpn_list + have, sizeof(t->alpn_list) - have, "%s%s", have > 0 ? "," : "",
-             name->p);
-    t->alpn[t->n_alpn++] = *name;
-    return PST_OK;
-}
-
-static int32_t read_list(struct term *t, const pst_cfg *cfg, const char *key)
-{
-    const pst_cfg *list = term_host->cfg_get(cfg, key);
-    uint32_t n = list == NULL ? 0 : term_host->cfg_count(list);
-    int32_t rc = PST_OK;
-
-    if (list != NULL && n == 0) {
-        return term_wrong(list, "an empty list would leave nothing to negotiate");
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        const pst_cfg *node = term_host->cfg_at(list, i);
-        struct pst_str name;
-        int32_t one = term_host->cfg_str(node, NULL, &name);
-
-        if (one == PST_OK && strcmp(key, "alpn") == 0) {
-            one = add_alpn(t, node, &name);
-        } else if (one == PST_OK && strcmp(key, "groups") == 0) {
-            one = add_group(t, node, name.p);
-        } else if (one == PST_OK) {
-            one = add_suite(t, node, name.p, strcmp(key, "ciphersuites") == 0);
-        }
-        rc = term_both(rc, one);
-    }
-    return rc;
-}
-
-/* --- the rest --------------------------------------------------------------------------------- */
-
-int32_t term_optional(int32_t rc)
-{
-    return rc == PST_ERR_NOT_FOUND ? PST_OK : rc;
-}
-
-static int32_t read_version(const pst_cfg *cfg, const char *key, uint8_t *minor)
-{
-    struct pst_str v;
-    int32_t rc = term_host->cfg_str(cfg, key, &v);
-
-    if (rc == PST_OK) {
-        *minor = strcmp(v.p, "1.3") == 0 ? 4 : 3;
-    }
-    return term_optional(rc);
-}
-
-/* A list for a version that is not allowed would be dead letters. */
-static int32_t check_versions(const struct term *t, const pst_cfg *cfg)
-{
-    const pst_cfg *c12 = term_host->cfg_get(cfg, "ciphers");
-    const pst_cfg *c13 = term_host->cfg_get(cfg, "ciphersuites");
-    int32_t rc = PST_OK;
-
-    if (t->params.min > t->params.max) {
-        return term_wrong(cfg, "min_version is newer than max_version");
-    }
-    if (c12 != NULL && t->params.min > 3) {
-        rc = term_wrong(c12, "\"ciphers\" are those of TLS 1.2, which min_version excludes");
-    }
-    if (c13 != NULL && t->params.max < 4) {
-        rc = term_wrong(c13, "\"ciphersuites\" are those of TLS 1.3, which max_version excludes");
-    }
-    return rc;
-}
 
 /* With a suite list that no certificate fits, TLS 1.2 clients would all be refused. */
 static int32_t check_suites_fit(const struct term *t, const pst_cfg *cfg)
@@ -245,7 +81,7 @@ static int32_t read_ticket_keys(struct term *t, const pst_cfg *cfg)
     int32_t rc = term_host->cfg_path(cfg, "ticket_keys", &path);
 
     if (rc != PST_OK) {
-        return term_optional(rc);
+        return tls_cfg_optional(rc);
     }
     if (!t->tickets_on) {
         return term_wrong(node, "\"tickets\" are off, so no keys are used");
@@ -258,29 +94,22 @@ static int32_t read_tickets(struct term *t, const pst_cfg *cfg)
 {
     uint64_t ms = TICKET_LIFETIME_MS;
     uint32_t on = 1;
-    int32_t rc = term_both(term_optional(term_host->cfg_bool(cfg, "tickets", &on)),
-                           term_optional(term_host->cfg_duration(cfg, "ticket_lifetime", &ms)));
+    int32_t rc =
+        tls_cfg_both(tls_cfg_optional(term_host->cfg_bool(cfg, "tickets", &on)),
+                     tls_cfg_optional(term_host->cfg_duration(cfg, "ticket_lifetime", &ms)));
 
     t->tickets_on = on != 0;
     t->tickets.lifetime = (uint32_t)(ms / 1000);
-    return term_both(rc, read_ticket_keys(t, cfg));
+    return tls_cfg_both(rc, read_ticket_keys(t, cfg));
 }
 
 static int32_t configure_edge(struct term *t, const pst_cfg *cfg)
 {
-    static const char *const lists[] = { "ciphersuites", "ciphers", "groups", "alpn" };
-    int32_t rc = PST_OK;
+    int32_t rc = tls_cfg_params(term_host, cfg, &t->params);
 
-    t->params.min = 3;
-    t->params.max = 4;
-    rc = term_both(rc, read_version(cfg, "min_version", &t->params.min));
-    rc = term_both(rc, read_version(cfg, "max_version", &t->params.max));
-    rc = term_both(rc, check_versions(t, cfg));
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        rc = term_both(rc, read_list(t, cfg, lists[i]));
-    }
-    rc = term_both(rc, read_tickets(t, cfg));
-    rc = term_both(rc, certs_configure(t, cfg));
+    rc = tls_cfg_both(rc, tls_cfg_alpn(term_host, cfg, &t->alpn));
+    rc = tls_cfg_both(rc, read_tickets(t, cfg));
+    rc = tls_cfg_both(rc, certs_configure(t, cfg));
     if (rc == PST_OK) {
         tls_params_default(&t->params);
         rc = check_suites_fit(t, cfg);

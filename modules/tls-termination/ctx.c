@@ -5,17 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <wolfssl/wolfcrypt/sha256.h>
-
-static int mix(wc_Sha256 *sha, const void *p, size_t n)
-{
-    const uint8_t len[] = { (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n };
-
-    return wc_Sha256Update(sha, len, sizeof(len)) != 0 || wc_Sha256Update(sha, p, (word32)n) != 0
-               ? -1
-               : 0;
-}
-
 /* Everything that a resumed session must not get around: it is part of each ticket's seal. */
 static int policy_digest(struct term *t)
 {
@@ -29,16 +18,17 @@ static int policy_digest(struct term *t)
     if (wc_InitSha256(&sha) != 0) {
         return -1;
     }
-    rc |= mix(&sha, label, sizeof(label));
-    rc |= mix(&sha, edge.p, edge.n);
-    rc |= mix(&sha, &t->params.min, 1);
-    rc |= mix(&sha, &t->params.max, 1);
-    rc |= mix(&sha, t->params.suites, t->params.n_suites * sizeof(t->params.suites[0]));
-    rc |= mix(&sha, t->params.groups, t->params.n_groups * sizeof(t->params.groups[0]));
-    rc |= mix(&sha, t->alpn_list, strlen(t->alpn_list));
-    rc |= mix(&sha, &t->auth.mode, sizeof(t->auth.mode));
+    rc |= tls_digest_mix(&sha, label, sizeof(label));
+    rc |= tls_digest_mix(&sha, edge.p, edge.n);
+    rc |= tls_digest_mix(&sha, &t->params.min, 1);
+    rc |= tls_digest_mix(&sha, &t->params.max, 1);
+    rc |= tls_digest_mix(&sha, t->params.suites, t->params.n_suites * sizeof(t->params.suites[0]));
+    rc |= tls_digest_mix(&sha, t->params.groups, t->params.n_groups * sizeof(t->params.groups[0]));
+    rc |= tls_digest_mix(&sha, t->alpn.list, strlen(t->alpn.list));
+    rc |= tls_digest_mix(&sha, &t->auth.mode, sizeof(t->auth.mode));
     for (uint32_t i = 0; i < t->auth.n; i++) {
-        rc |= mix(&sha, t->auth.all[i]->policy_digest, sizeof(t->auth.all[i]->policy_digest));
+        rc |= tls_digest_mix(&sha, t->auth.all[i]->policy_digest,
+                             sizeof(t->auth.all[i]->policy_digest));
     }
     rc |= wc_Sha256Final(&sha, t->tickets.policy);
     wc_Sha256Free(&sha);

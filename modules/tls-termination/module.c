@@ -81,7 +81,7 @@ static int32_t on_transport(struct pst_call *k)
     const struct pst_hello *hello;
 
     s->term = k->inst;
-    s->conn = k->conn;
+    s->tls.conn = k->conn;
     if (!s->term->here) {
         return PST_NEXT;
     }

@@ -14,7 +14,6 @@
 
 #define TERM_NAME       "tls-termination"
 #define TERM_NAME_MAX   256 /* of a host name, with room for its end */
-#define TERM_ALPN_MAX   16
 #define TERM_DIGEST     32
 #define TERM_AUTH_DEPTH 4
 /* Suites that the library takes in a hello: 150 when it was built without a word about it. */
@@ -23,21 +22,6 @@
 #else
 #define TERM_CLIENT_SUITES 150
 #endif
-
-/* RFC 8446 section 6. */
-enum {
-    ALERT_CLOSE_NOTIFY = 0,
-    ALERT_UNEXPECTED_MESSAGE = 10,
-    ALERT_HANDSHAKE_FAILURE = 40,
-    ALERT_BAD_CERTIFICATE = 42,
-    ALERT_DECODE_ERROR = 50,
-    ALERT_DECRYPT_ERROR = 51,
-    ALERT_PROTOCOL_VERSION = 70,
-    ALERT_INTERNAL_ERROR = 80,
-    ALERT_INAPPROPRIATE_FALLBACK = 86,
-    ALERT_CERTIFICATE_REQUIRED = 116,
-    ALERT_NO_APPLICATION_PROTOCOL = 120
-};
 
 /* The host, set once in load(), read-only afterwards. */
 extern const struct pst_host *term_host;
@@ -98,9 +82,7 @@ struct term {
     bool here; /* terminate_at = "edge" */
     struct tls_params params;
     struct term_certs certs;
-    struct pst_str alpn[TERM_ALPN_MAX];
-    uint32_t n_alpn;
-    char alpn_list[512]; /* comma-separated, for the library */
+    struct tls_alpn alpn;
     bool tickets_on;
     struct term_tickets tickets;
     struct term_auth auth;
@@ -115,11 +97,7 @@ extern const struct pst_option term_options[TERM_N_OPTIONS];
 int32_t term_configure(struct term *t, const pst_cfg *cfg);
 
 /* Report an error at this place of the configuration; answers PST_ERR_CONFIG. [main] */
-__attribute__((format(printf, 2, 3))) int32_t term_wrong(const pst_cfg *node, const char *fmt, ...);
-/* The first of two results that is not PST_OK. */
-int32_t term_both(int32_t a, int32_t b);
-/* PST_ERR_NOT_FOUND is fine: it leaves a default in place. */
-int32_t term_optional(int32_t rc);
+#define term_wrong(node, ...) tls_cfg_wrong(term_host, node, __VA_ARGS__)
 
 /* --- certs.c ---------------------------------------------------------------------------------- */
 
@@ -218,34 +196,22 @@ int auth_apply(const struct term *t, WOLFSSL_CTX *ctx);
 
 /* --- stream.c --------------------------------------------------------------------------------- */
 
-/* What is told about a connection once its handshake is done. Names are static. */
-struct term_facts {
-    const char *version, *cipher, *group; /* NULL: not known */
-    struct pst_str alpn;                  /* n 0: none; points into the instance */
-    bool resumed;
-};
-
 /* The state of a connection, a block of the host's. */
 struct session {
+    struct tls_stream tls; /* first: see there */
     struct term *term;
-    pst_conn *conn;
     const struct term_cert *cert; /* what it is served with */
-    WOLFSSL *ssl;                 /* NULL before on_transport and after close() */
-    struct tls_io io;
-    struct term_facts facts;
+    struct tls_facts facts;
+    struct pst_str alpn;    /* n 0: none; points into the instance */
     struct term_peer *peer; /* a certificate that was judged, NULL: none */
-    int32_t failed;         /* the handshake has failed with this, PST_ERR_* */
     uint32_t engine_error;  /* first complaint about the client's chain, 0: none */
     uint8_t alert;          /* a contributor's wish, 0: none */
-    bool done;              /* handshake */
     uint32_t judged_error;  /* engine_error when the certificate was judged */
     bool judged, verified;  /* the client's certificate was looked at; its chain holds */
     bool agreed;            /* the contributors have accepted it */
-    bool read_ended;        /* close_notify came */
-    bool write_ended;       /* close_notify was sent */
 };
 
-/* Stack the session's stream; its term and conn are set. A verdict. [worker] */
+/* Stack the session's stream; its term and tls.conn are set. A verdict. [worker] */
 int32_t session_start(struct session *s, const struct pst_hello *hello);
 
 /* --- errors.c --------------------------------------------------------------------------------- */
@@ -254,9 +220,7 @@ int32_t session_start(struct session *s, const struct pst_hello *hello);
  * The library has failed in a handshake: make sure that the client gets an alert, and tell the
  * host why. Answers PST_ERR_PROTOCOL, or the error of the stream below. [worker]
  */
-int32_t session_failed(struct session *s, int err);
-/* Tell the host which alerts the library has sent and received since the handshake. [worker] */
-void session_note_alerts(struct session *s);
+int32_t session_failed(struct tls_stream *t, int err);
 /* Refuse a client before the library has said anything. Answers PST_ERR_PROTOCOL. [worker] */
 int32_t session_refused(struct session *s, uint8_t alert, const char *why);
 

@@ -127,7 +127,7 @@ static int32_t get(void *ctx, pst_conn *conn, struct pst_value *value)
     enum var which = (enum var)(uintptr_t)ctx;
     const struct session *s = session_of(conn);
 
-    if (s == NULL || !s->done) {
+    if (s == NULL || !s->tls.done) {
         return PST_OK;
     }
     switch (which) {
@@ -141,7 +141,7 @@ static int32_t get(void *ctx, pst_conn *conn, struct pst_value *value)
         give_str(value, pst_str_of(s->facts.group));
         break;
     case V_ALPN:
-        give_str(value, s->facts.alpn);
+        give_str(value, s->alpn);
         break;
     case V_RESUMED:
         give_bool(value, s->facts.resumed);
@@ -190,5 +190,5 @@ int32_t vars_bind(struct session *s)
     struct pst_value v = { .type = PST_VALUE_U64 };
 
     v.u.u64 = (uintptr_t)s;
-    return term_host->note_set(s->conn, session_id, &v);
+    return term_host->note_set(s->tls.conn, session_id, &v);
 }

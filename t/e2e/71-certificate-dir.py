@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The scale of 63-certificate-dir.sh.
+"""The scale of 71-certificate-dir.sh.
 
 multiply FOLDER NAME COUNT: pairs with the name's digits counted up. Their signatures are wrong, which
 a server does not look at.

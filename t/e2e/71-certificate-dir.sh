@@ -139,11 +139,11 @@ mkdir "$DIR"
 put n00000 DNS:n00000.test,DNS:www.n00000.test
 configure "$WORK/postern.conf"
 start_postern "$WORK/postern.conf"
-python_test 63-certificate-dir.py multiply "$DIR" n00000 10000
+python_test 71-certificate-dir.py multiply "$DIR" n00000 10000
 limit=5
 "$POSTERN" -V -c "$WORK/postern.conf" >"$WORK/version" 2>&1 || true
 ! grep -q 'no acceleration' "$WORK/version" || limit=30
-python_test 63-certificate-dir.py measure "$POSTERN_PID" "$POSTERN_LOG" 10000 "$limit"
+python_test 71-certificate-dir.py measure "$POSTERN_PID" "$POSTERN_LOG" 10000 "$limit"
 for n in 00000 00001 04999 09999; do
     for name in "n$n.test" "www.n$n.test"; do
         openssl s_client -connect "127.0.0.1:$PORT" -servername "$name" </dev/null 2>/dev/null |
