@@ -35,7 +35,7 @@ SLOW = bool(os.environ.get("SANITIZERS") or os.environ.get("POSTERN_WRAP"))
 HANDSHAKE = "8s" if SLOW else "1s"
 
 
-# --- clients ----------------------------------------------------------------------------------------
+# --- clients --------------------------------------------------------------------------------------
 
 
 class Cut(Exception):
@@ -128,7 +128,7 @@ def clients(kind, certs, port, step):
     print(whole, broken)
 
 
-# --- the daemon and all of them ---------------------------------------------------------------------
+# --- the daemon and all of them -------------------------------------------------------------------
 
 
 class Echo:
