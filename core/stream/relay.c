@@ -7,6 +7,7 @@
 
 #include "core/base/err.h"
 #include "core/base/list.h"
+#include "core/base/mem.h"
 #include "core/stream/relay_priv.h"
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -352,7 +353,7 @@ struct relay *relay_new(struct loop *l, struct pipe_pool *pipes, struct stream *
                         struct stream *upstream, const struct relay_config *cfg,
                         void (*done)(void *arg, const struct relay_end *end), void *arg)
 {
-    struct relay *r = calloc(1, sizeof(*r));
+    struct relay *r = mem_zero(sizeof(*r));
     if (r == NULL) {
         return NULL;
     }
