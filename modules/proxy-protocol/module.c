@@ -52,6 +52,9 @@ static const struct pst_hooks hooks = {
     .fini = fini,
 };
 
+/* Two headers in a row: nobody takes them. */
+static const char *const conflicts[] = { PROXY_NAME, NULL };
+
 static const struct pst_module module = {
     PST_MODULE_HEAD(0, 0),
     .name = PROXY_NAME,
@@ -61,6 +64,7 @@ static const struct pst_module module = {
     .option_size = sizeof(struct pst_option),
     .options = proxy_options,
     .hooks = &hooks,
+    .conflicts_list = conflicts,
     .load = load,
 };
 
