@@ -15,6 +15,11 @@
 
 /* Values that are hashed at once. */
 #define BLOCK 64
+/* Up to here sorting by insertion is the fastest. */
+#define SHORT_LIST 64
+/* Hashes that a thread keeps, and the values of the longest list among them. */
+#define KEPT        64
+#define KEPT_VALUES 96
 
 static const char hex[] = "0123456789abcdef";
 
@@ -149,16 +154,28 @@ static char *put(char *out, const char *p, size_t n)
     return out + n;
 }
 
-/* Of n values, which are sorted, and m more behind them as they came. */
-static void hash_sorted(uint16_t *list, size_t n, size_t m, char *out)
+/* Lists are short, or else somebody wants to waste our time. */
+static void sort(uint16_t *list, size_t n)
+{
+    if (n > SHORT_LIST) {
+        qsort(list, n, sizeof(*list), compare);
+        return;
+    }
+    for (size_t i = 1; i < n; i++) {
+        uint16_t v = list[i];
+        size_t k = i;
+
+        for (; k > 0 && list[k - 1] > v; k--) {
+            list[k] = list[k - 1];
+        }
+        list[k] = v;
+    }
+}
+
+static void hash(const uint16_t *list, size_t n, size_t m, char *out)
 {
     SHA2_CTX ctx;
 
-    if (n == 0) {
-        memset(out, '0', HASH_LEN);
-        return;
-    }
-    qsort(list, n, sizeof(*list), compare);
     SHA256Init(&ctx);
     hash_list(&ctx, list, n);
     if (m > 0) {
@@ -166,6 +183,48 @@ static void hash_sorted(uint16_t *list, size_t n, size_t m, char *out)
         hash_list(&ctx, list + n, m);
     }
     hash_end(&ctx, out);
+}
+
+/*
+ * Clients are of few kinds, and all of a kind have the same lists: each thread keeps the hashes it
+ * made last. Lists are compared as a whole, so nobody can plant a wrong one.
+ */
+static void hash_kept(const uint16_t *list, size_t n, size_t m, char *out)
+{
+    static _Thread_local struct {
+        size_t n, m; /* both 0: empty */
+        uint16_t list[KEPT_VALUES];
+        char hash[HASH_LEN];
+    } kept[KEPT];
+    uint32_t slot = (uint32_t)n;
+
+    if (n + m > KEPT_VALUES) {
+        hash(list, n, m, out);
+        return;
+    }
+    for (size_t i = 0; i < n + m; i++) {
+        slot = slot * 31 + list[i];
+    }
+    slot = (slot ^ slot >> 16) % KEPT;
+    if (kept[slot].n != n || kept[slot].m != m ||
+        memcmp(kept[slot].list, list, (n + m) * sizeof(*list)) != 0) {
+        hash(list, n, m, kept[slot].hash);
+        memcpy(kept[slot].list, list, (n + m) * sizeof(*list));
+        kept[slot].n = n;
+        kept[slot].m = m;
+    }
+    memcpy(out, kept[slot].hash, HASH_LEN);
+}
+
+/* Of n values, which are sorted, and m more behind them as they came. */
+static void hash_sorted(uint16_t *list, size_t n, size_t m, char *out)
+{
+    if (n == 0) {
+        memset(out, '0', HASH_LEN);
+        return;
+    }
+    sort(list, n);
+    hash_kept(list, n, m, out);
 }
 
 int ja4_compute(const struct pst_hello *h, char out[JA4_LEN + 1])
