@@ -62,6 +62,7 @@ struct conn_setup {
     bool claimed;              /* a stream was supplied in this stage                   */
     bool supplied;             /* the upstream's stream is a module's                   */
     bool upstream_stacked;
+    bool overload;             /* suspend() was refused in the hook that runs: max_pending */
     bool last_was_tls;         /* the last target failed in its handshake               */
     bool again;                /* the next dial is another try with the same target     */
     bool tried_again;          /* it has had that                                       */

@@ -168,22 +168,29 @@ enum conn_step conn_upstream(struct conn *c)
     return STEP_WAIT;
 }
 
-static void no_upstream(struct conn *c, const char *code, const char *text)
-{
-    conn_end(c, &(struct conn_end){ .reason = c->setup->last_was_tls ? PST_END_UPSTREAM_TLS_FAILED
-                                                                     : PST_END_CONNECT_FAILED,
-                                    .side = PST_SIDE_UPSTREAM,
-                                    .sys_errno = c->setup->last_errno,
-                                    .alert = ALERT_INTERNAL_ERROR,
-                                    .code = code,
-                                    .text = text });
-}
-
 /* What this host lacks says nothing about a target. */
 static bool is_our_lack(int err)
 {
     return err == EMFILE || err == ENFILE || err == ENOMEM || err == ENOBUFS ||
            err == EADDRNOTAVAIL;
+}
+
+static void no_upstream(struct conn *c, const char *code, const char *text)
+{
+    struct conn_end e = { .reason = PST_END_CONNECT_FAILED,
+                          .side = PST_SIDE_UPSTREAM,
+                          .sys_errno = c->setup->last_errno,
+                          .alert = ALERT_INTERNAL_ERROR,
+                          .code = code,
+                          .text = text };
+
+    if (c->setup->last_was_tls) {
+        e.reason = PST_END_UPSTREAM_TLS_FAILED;
+    } else if (is_our_lack(c->setup->last_errno)) {
+        e.reason = PST_END_OVERLOAD;
+        e.side = 0;
+    }
+    conn_end(c, &e);
 }
 
 /* How the attempt with a target went; it is a good one only once it has shaken hands too. */
@@ -373,7 +380,7 @@ static void on_relay_done(void *arg, const struct relay_end *end)
                     .side = end->side,
                     .sys_errno = end->sys_errno,
                     .truncated = end->truncated,
-                    .abort = end->reason == PST_END_RESET || end->reason == PST_END_INTERNAL,
+                    .abort = end->reason != PST_END_IDLE && end->truncated,
                     .linger = end->last_words,
                     .code = end->half_close ? "half-close-timeout" : NULL,
                 });

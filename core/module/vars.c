@@ -15,6 +15,9 @@
 /* A longer value is handed out as the getter gave it, never copied into the arena. */
 #define CACHED_SIZE_MAX 4096
 
+/* Values a connection has room for at first: as many as its modules usually ask for. */
+#define FIRST_ENTRIES 8
+
 /* Names within this distance count as misspelled. */
 #define NEAR_ENOUGH 3
 
@@ -144,22 +147,35 @@ int vars_wanted(int32_t id)
     return v != NULL && atomic_load_explicit(&v->wanted, memory_order_relaxed);
 }
 
-/* The slot of an id; the array is made, or made larger after a reload brought new variables. */
-static struct pst_value *slot(struct var_cache *cache, struct arena *arena, int32_t id)
+/* What is cached of a variable; NULL: nothing. */
+static struct pst_value *cached(const struct var_cache *cache, int32_t id)
 {
-    if ((uint32_t)id >= cache->n) {
-        uint32_t n = atomic_load_explicit(&n_vars, memory_order_acquire);
-        struct pst_value *values = arena_alloc(arena, n * sizeof(*values));
-        if (values == NULL) {
+    for (uint32_t i = 0; i < cache->n; i++) {
+        if (cache->entries[i].id == id) {
+            return &cache->entries[i].value;
+        }
+    }
+    return NULL;
+}
+
+/* The place for a value that was not cached before; NULL: out of memory. */
+static struct pst_value *new_entry(struct var_cache *cache, struct arena *arena, int32_t id)
+{
+    if (cache->n == cache->room) {
+        uint32_t room = cache->room == 0 ? FIRST_ENTRIES : 2 * cache->room;
+        struct var_entry *e = arena_alloc(arena, room * sizeof(*e));
+        if (e == NULL) {
             return NULL;
         }
         if (cache->n > 0) {
-            memcpy(values, cache->values, cache->n * sizeof(*values));
+            memcpy(e, cache->entries, cache->n * sizeof(*e));
         }
-        cache->values = values;
-        cache->n = n;
+        cache->entries = e;
+        cache->room = room;
     }
-    return &cache->values[id];
+    struct var_entry *e = &cache->entries[cache->n++];
+    e->id = id;
+    return &e->value;
 }
 
 static bool has_bytes(const struct pst_value *v)
@@ -180,11 +196,14 @@ static int32_t keep(struct var_cache *cache, struct arena *arena, int32_t id,
         }
         copy.u.str.p = p;
     }
-    struct pst_value *s = slot(cache, arena, id);
-    if (s == NULL) {
+    struct pst_value *at = cached(cache, id);
+    if (at == NULL) {
+        at = new_entry(cache, arena, id);
+    }
+    if (at == NULL) {
         return PST_ERR_NOMEM;
     }
-    *s = copy;
+    *at = copy;
     return PST_OK;
 }
 
@@ -196,8 +215,9 @@ int32_t vars_get(struct var_cache *cache, struct arena *arena, pst_conn *conn, i
     if (v == NULL) {
         return PST_ERR_NOT_FOUND;
     }
-    if ((uint32_t)id < cache->n && cache->values[id].type != PST_VALUE_NONE) {
-        *out = cache->values[id];
+    const struct pst_value *known = cached(cache, id);
+    if (known != NULL && known->type != PST_VALUE_NONE) {
+        *out = *known;
         return PST_OK;
     }
     if (v->get == NULL) {
@@ -218,7 +238,7 @@ int32_t vars_get(struct var_cache *cache, struct arena *arena, pst_conn *conn, i
     }
     rc = keep(cache, arena, id, &got);
     if (rc == PST_OK) {
-        *out = cache->values[id];
+        *out = *cached(cache, id);
     }
     return rc;
 }
@@ -246,7 +266,8 @@ int32_t vars_set(struct var_cache *cache, struct arena *arena, int32_t id,
     if (has_bytes(v) && v->u.str.n > NOTE_SIZE_MAX) {
         return PST_ERR_LIMIT;
     }
-    if ((uint32_t)id < cache->n && same_value(&cache->values[id], v)) {
+    const struct pst_value *known = cached(cache, id);
+    if (known != NULL && same_value(known, v)) {
         return PST_OK;
     }
     return keep(cache, arena, id, v);

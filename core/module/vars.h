@@ -12,10 +12,16 @@
 #include "core/base/arena.h"
 #include "plugin-api/postern_module.h"
 
-/* Cached values and notes of one connection; empty costs one pointer. */
+struct var_entry {
+    int32_t id;
+    uint32_t reserved;
+    struct pst_value value;
+};
+
+/* Cached values and notes of one connection: those it has, not those there could be. */
 struct var_cache {
-    struct pst_value *values; /* in the arena, by id; NULL until something is cached */
-    uint32_t n;
+    struct var_entry *entries; /* in the arena, NULL until something is cached */
+    uint32_t n, room;
 };
 
 /* Register a core variable, before any module is loaded. Answers its id. [main] */

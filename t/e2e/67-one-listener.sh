@@ -15,7 +15,7 @@ for name in ends demands again; do
 done
 
 MUTUAL="module = \"mutual-tls\"; ca = [ \"$CERTS/ca.pem\" ];"
-AGAIN="module = \"upstream-tls\"; ca = \"$CERTS/ca.pem\"; server_name = \"through.test\";"
+AGAIN="module = \"upstream-tls\"; ca = [ \"$CERTS/ca.pem\" ]; server_name = \"through.test\";"
 EDGES=("$(edge through "$TLS" 'module = "tls-termination"; terminate_at = "upstream";')"
     "$(edge ends "$HTTP" "$(terminate ends)")"
     "$(edge demands "$HTTP" "$(terminate demands)" "$MUTUAL")")

@@ -16,6 +16,7 @@
 #include "core/module/chain.h"
 #include "core/module/host.h"
 #include "core/module/load.h"
+#include "core/module/sink.h"
 #include "core/module/vars.h"
 #include "core/module/watch.h"
 
@@ -84,7 +85,7 @@ static void ck_says(const char *part)
 
 static void make_chain(void)
 {
-    static struct conf_module mod = { "tm", "edges[0].modules[0]", NULL, true };
+    static struct conf_module mod = { "tm", "edges[0].modules[0]", NULL, true, NULL };
     char why[256] = "";
 
     ck_assert_msg(module_register_static(&module, &host, why, sizeof(why)) != NULL, "%s", why);
@@ -128,6 +129,7 @@ START_TEST(table)
     /* What core/conn fills in later is not there, rather than something that cannot work. */
     ck_assert(!PST_HAS(&host, suspend));
     ck_assert_ptr_null(host.get_service("postern.dns/1"));
+    ck_assert_ptr_nonnull(host.get_service(PST_LOG_SINK));
     ck_assert_int_ge(host.var_id("tm.x"), 0);
     ck_assert_uint_gt(host.wall_us(), UINT64_C(1600000000000000));
     uint64_t now = host.now_ns();
