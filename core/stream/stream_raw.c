@@ -10,6 +10,8 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "core/base/err.h"
+#include "core/base/mem.h"
 #include "core/stream/stream_priv.h"
 
 /* Pieces handed to the kernel in one call; more are simply left for the next. */
@@ -18,7 +20,8 @@
 struct stream_raw {
     struct stream_base b;
     int fd;
-    bool reading; /* rd is added */
+    bool reading;    /* rd is added                                  */
+    bool connecting; /* wr waits for the end of connect()            */
     struct event rd;
     struct event *wr; /* borrowed while something waits to be written */
 };
@@ -102,22 +105,22 @@ static int32_t raw_shutdown_write(void *ctx)
     return raw_error(r, errno);
 }
 
-static void raw_wr_drop(struct stream_raw *r)
+static void raw_wr_drop(struct event *wr)
 {
-    if (r->wr == NULL) {
-        return;
+    if (wr != NULL) {
+        event_del(wr);
+        free(wr);
     }
-    event_del(r->wr);
-    free(r->wr);
-    r->wr = NULL;
 }
 
 static void raw_close(void *ctx, uint32_t how)
 {
     struct stream_raw *r = ctx;
 
-    event_del(&r->rd);
-    raw_wr_drop(r);
+    if (r->reading) {
+        event_del(&r->rd);
+    }
+    raw_wr_drop(r->wr);
     if (how == PST_CLOSE_ABORT) {
         const struct linger now = { .l_onoff = 1, .l_linger = 0 };
         (void)setsockopt(r->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
@@ -161,7 +164,7 @@ static void raw_event(evutil_socket_t fd, short what, void *arg)
 
 struct stream *stream_raw_new(struct loop *l, int fd)
 {
-    struct stream_raw *r = calloc(1, sizeof(*r));
+    struct stream_raw *r = mem_zero(sizeof(*r));
     if (r == NULL) {
         close(fd);
         return NULL;
@@ -175,19 +178,33 @@ struct stream *stream_raw_new(struct loop *l, int fd)
 }
 
 /* Add the write event; false: out of memory, or the kernel refuses to watch. */
-static bool raw_wr_add(struct stream_raw *r)
+static bool raw_wr_add(struct stream_raw *r, short what)
 {
     r->wr = malloc(sizeof(*r->wr));
     if (r->wr == NULL) {
         return false;
     }
-    event_assign(r->wr, loop_base(r->b.loop), r->fd, EV_WRITE | EV_PERSIST, raw_event, r);
+    event_assign(r->wr, loop_base(r->b.loop), r->fd, what | EV_PERSIST, raw_event, r);
     if (event_add(r->wr, NULL) == 0) {
         return true;
     }
     free(r->wr);
     r->wr = NULL;
     return false;
+}
+
+/* One event for both, since only together do they tell success (writable) from failure. */
+int raw_await_connect(struct stream_base *b)
+{
+    struct stream_raw *r = (struct stream_raw *)(void *)b;
+
+    assert(!r->reading && r->wr == NULL);
+    if (!raw_wr_add(r, EV_READ | EV_WRITE)) {
+        return ERR_NOMEM;
+    }
+    b->interest = PST_STREAM_READ | PST_STREAM_WRITE;
+    r->connecting = true;
+    return ERR_OK;
 }
 
 /*
@@ -198,18 +215,22 @@ static bool raw_wr_add(struct stream_raw *r)
 void raw_interest(struct stream_base *b, unsigned events)
 {
     struct stream_raw *r = (struct stream_raw *)(void *)b;
+    struct event *old = NULL;
     bool ok = true;
 
     b->interest = (uint8_t)events;
+    if (r->connecting || !(events & PST_STREAM_WRITE)) {
+        old = r->wr;
+        r->wr = NULL;
+        r->connecting = false;
+    }
     if ((events & PST_STREAM_READ) && !r->reading) {
         r->reading = ok = event_add(&r->rd, NULL) == 0;
     }
     if ((events & PST_STREAM_WRITE) && r->wr == NULL) {
-        ok = raw_wr_add(r) && ok;
+        ok = raw_wr_add(r, EV_WRITE) && ok;
     }
-    if (!(events & PST_STREAM_WRITE)) {
-        raw_wr_drop(r);
-    }
+    raw_wr_drop(old);
     if (!(events & PST_STREAM_READ) && r->reading) {
         event_del(&r->rd);
         r->reading = false;

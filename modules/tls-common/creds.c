@@ -11,8 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <wolfssl/wolfcrypt/asn_public.h>
-
 #define CHAIN_MAX 16
 
 __attribute__((format(printf, 3, 4))) static int because(char *why, size_t n, const char *fmt, ...)
@@ -96,8 +94,7 @@ static bool same(const struct tls_der *a, const struct tls_der *b)
     return a->n == b->n && memcmp(a->p, b->p, a->n) == 0;
 }
 
-/* The next certificate of a PEM file; 1, 0 at the end, -1. *off advances. */
-static int next_pem(const uint8_t *pem, size_t n, size_t *off, DerBuffer **der)
+int tls_pem_next(const uint8_t *pem, size_t n, size_t *off, DerBuffer **der)
 {
     EncryptedInfo info;
 
@@ -134,7 +131,8 @@ static int check_chain(struct tls_cred *c, const char *path, char *why, size_t w
     size_t off = 0, n = 0;
     int rc = 0, more = 0;
 
-    while (rc == 0 && n < CHAIN_MAX && (more = next_pem(c->chain, c->chain_n, &off, &der[n])) > 0) {
+    while (rc == 0 && n < CHAIN_MAX &&
+           (more = tls_pem_next(c->chain, c->chain_n, &off, &der[n])) > 0) {
         if (tls_x509_read(der[n]->buffer, der[n]->length, &x[n]) != 0) {
             rc = because(why, why_n, "%s: certificate %zu cannot be read", path, n + 1);
         } else if (n > 0 && !same(&x[n - 1].issuer, &x[n].subject)) {

@@ -279,6 +279,12 @@ int32_t tls_io_push(struct tls_io *io)
     return push_buffer(io);
 }
 
+bool tls_io_is_tls(const struct tls_io *io)
+{
+    return io->records == 0 ||
+           (io->head[0] >= TLS_RECORD_CCS && io->head[0] <= TLS_RECORD_DATA && io->head[1] == 3);
+}
+
 bool tls_io_waiting(const struct tls_io *io)
 {
     return io->out != NULL;

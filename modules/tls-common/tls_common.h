@@ -8,6 +8,7 @@
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/asn_public.h>
 #include <wolfssl/wolfcrypt/random.h>
 #include <wolfssl/wolfcrypt/sha256.h>
 
@@ -77,6 +78,8 @@ void tls_io_end(struct tls_io *io);
  * some of it waits, or an error of the stream below. [worker]
  */
 int32_t tls_io_push(struct tls_io *io);
+/* False: what was read last does not begin like a record of TLS (RFC 8446 section 5.1). */
+bool tls_io_is_tls(const struct tls_io *io);
 /* True while written bytes wait for the stream below. */
 bool tls_io_waiting(const struct tls_io *io);
 /*
@@ -269,6 +272,13 @@ int32_t tls_cfg_params(const struct pst_host *host, const pst_cfg *cfg, struct t
 /* The same for the list "alpn". [main] */
 int32_t tls_cfg_alpn(const struct pst_host *host, const pst_cfg *cfg, struct tls_alpn *a);
 
+struct tls_cred;
+/*
+ * Load what the keys "certificate" and "key" of `node` name, both required, with a warning about
+ * its time. PST_OK or PST_ERR_CONFIG; free it in either case. [main]
+ */
+int32_t tls_cfg_cred(const struct pst_host *host, const pst_cfg *node, struct tls_cred *c);
+
 /* Can the library be given this name? */
 bool tls_alpn_name_ok(const struct pst_str *name);
 /* Append one that is ok; false: too many. */
@@ -287,7 +297,7 @@ struct tls_der {
 struct tls_x509 {
     struct tls_der der, serial, issuer, subject, spki, sans; /* sans: content of GeneralNames */
     uint64_t not_before, not_after;                          /* Unix time */
-    const char *sig; /* the hash of its signature, as "SHA256", or "ED25519"; NULL: not known */
+    const char *sig; /* its signature, as "RSA-SHA256", "ecdsa-with-SHA256"; NULL: not known */
     uint16_t curve;  /* of an EC key: the id of its TLS group, 0: none we know */
     uint16_t bits;   /* of an RSA modulus or the field of a curve, 0: not known */
     uint8_t key;     /* TLS_KEY_*, 0: another kind */
@@ -346,6 +356,12 @@ void tls_cred_free(struct tls_cred *c);
 bool tls_cred_proves(const struct tls_cred *c, WOLFSSL_CTX *server_ctx);
 /* Put both into a context; 0, or -1. */
 int tls_cred_apply(const struct tls_cred *c, WOLFSSL_CTX *ctx);
+
+/*
+ * The next certificate of a PEM text that ends in NUL; 1, 0 at the end, -1: damaged. *off advances;
+ * free *der with wc_FreeDer().
+ */
+int tls_pem_next(const uint8_t *pem, size_t n, size_t *off, DerBuffer **der);
 
 /* Read a whole file of at most TLS_FILE_MAX bytes, NUL-terminated; NULL with a sentence in why. */
 uint8_t *tls_file_read(const char *path, bool secret, size_t *n, char *why, size_t why_n);

@@ -48,38 +48,6 @@ const struct pst_option term_options[TERM_N_OPTIONS] = {
 
 /* --- certificates ----------------------------------------------------------------------------- */
 
-static void warn_of_time(const pst_cfg *node, const struct tls_cred *c)
-{
-    uint64_t now = term_host->wall_us() / 1000000;
-    const char *text = now > c->x509.not_after    ? "the certificate has expired"
-                       : now < c->x509.not_before ? "the certificate is not valid yet"
-                                                  : NULL;
-    if (text != NULL) {
-        term_host->cfg_warn(node, text, strlen(text));
-    }
-}
-
-static int32_t read_certificate(struct term *t, const pst_cfg *node)
-{
-    struct tls_cred *c = &t->certs[t->n_certs].cred;
-    struct pst_str cert, key;
-    char why[700] = "";
-    int32_t rc = tls_cfg_both(term_host->cfg_path(node, "certificate", &cert),
-                              term_host->cfg_path(node, "key", &key));
-
-    if (rc != PST_OK) {
-        return rc;
-    }
-    t->n_certs++;
-    if (tls_cred_load(c, cert.p, key.p, why, sizeof(why)) != 0) {
-        return wrong(node, "%s", why);
-    }
-    tls_x509_key_name(&c->x509, t->certs[t->n_certs - 1].key_name,
-                      sizeof(t->certs[t->n_certs - 1].key_name));
-    warn_of_time(node, c);
-    return PST_OK;
-}
-
 static int32_t read_certificates(struct term *t, const pst_cfg *cfg)
 {
     const pst_cfg *list = term_host->cfg_get(cfg, "certificates");
@@ -97,7 +65,10 @@ static int32_t read_certificates(struct term *t, const pst_cfg *cfg)
         return PST_ERR_NOMEM;
     }
     for (uint32_t i = 0; i < n; i++) {
-        rc = tls_cfg_both(rc, read_certificate(t, term_host->cfg_at(list, i)));
+        struct term_cert *c = &t->certs[t->n_certs++];
+
+        rc = tls_cfg_both(rc, tls_cfg_cred(term_host, term_host->cfg_at(list, i), &c->cred));
+        tls_x509_key_name(&c->cred.x509, c->key_name, sizeof(c->key_name));
     }
     return rc;
 }
