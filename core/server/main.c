@@ -70,7 +70,7 @@ static void set_limits(struct server *s, const struct conf *conf)
 
 static int host_init(struct server *s)
 {
-    if (conn_vars_register() != ERR_OK) {
+    if (conn_vars_register() != ERR_OK || conn_metrics_define() != ERR_OK) {
         return ERR_NOMEM;
     }
     host_fill(&s->host);
