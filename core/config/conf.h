@@ -121,9 +121,6 @@ struct conf_resolver {
     uint64_t timeout;          /* ms for one query (2s) */
 };
 
-/* Added to the name of a socket file until it is ready to be connected to. */
-#define CONF_SOCKET_NEW ".new"
-
 /* The control socket. */
 struct conf_control {
     bool enabled;       /* (true)                                              */

@@ -21,10 +21,9 @@ static bool read_socket(struct conf_priv *p, const config_setting_t *s, void *ba
     if (!conf_value_path(p, s, &c->socket)) {
         return false;
     }
-    /* It is made under another name first, see core/server/endpoint.c. */
-    if (strlen(c->socket) + sizeof(CONF_SOCKET_NEW) > sizeof(((struct sockaddr_un *)0)->sun_path)) {
-        conf_fail(p, s, "the name of the socket is too long: at most %zu bytes",
-                  sizeof(((struct sockaddr_un *)0)->sun_path) - sizeof(CONF_SOCKET_NEW));
+    if (strlen(c->socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
+        conf_fail(p, s, "the name of a socket can have at most %zu bytes",
+                  sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
         c->socket = NULL;
         return false;
     }

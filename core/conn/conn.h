@@ -47,7 +47,8 @@ struct conn_worker {
     /* A slot was taken (+1), or is free again because a connection and its linger are over (-1). */
     void (*count)(struct conn_worker *w, int delta);
     /* Not NULL: told of every connection that ends, after its modules. */
-    void (*closed)(struct conn_worker *w, const struct pst_record *r);
+    void (*closed)(void *arg, const struct pst_record *r);
+    void *closed_arg;
     /* No connection of a replaced generation is left on this worker. */
     void (*released)(struct conn_worker *w, struct generation *g);
 };

@@ -159,7 +159,7 @@ static void tell_modules(struct conn *c, const struct conn_end *e)
     r.shadow = shadows(c, &r.n_shadow);
     conn_stage_notify(c, PST_STAGE_CLOSE, &r);
     if (c->w->closed != NULL) {
-        c->w->closed(c->w, &r);
+        c->w->closed(c->w->closed_arg, &r);
     }
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/base/loop.h"
@@ -20,11 +21,14 @@
 #include "core/module/load.h"
 #include "core/module/vars.h"
 #include "core/module/watch.h"
+#include "core/server/control.h"
+#include "core/server/metrics_http.h"
+#include "core/server/proc_stat.h"
 #include "core/server/server.h"
 #include "core/upstream/resolve.h"
 
-/* Descriptors that are neither connections nor pipes: log, loops, resolver, modules. */
-#define FDS_KEPT       64
+/* Descriptors that are neither connections nor pipes: log, loops, resolver, modules, control. */
+#define FDS_KEPT       112
 #define FDS_PER_WORKER 16
 #define PIPES_MAX      256
 /* How long running jobs of modules may take to end. */
@@ -176,10 +180,12 @@ static bool start(struct server *s, struct conf *conf, struct conf_errors *error
         conf_free(conf);
         return false;
     }
-    if (!server_build_first(s, conf, errors)) {
+    if (!server_build_first(s, conf, errors) || !control_open(s, conf, errors, &s->control) ||
+        !metrics_http_open(s, conf, errors, &s->metrics)) {
         server_report(errors, false);
         return false;
     }
+    proc_stat_open();
     server_report(errors, false);
     rest = inherited_close_rest(&s->inherited);
     if (rest > 0) {
@@ -218,6 +224,9 @@ static void stop_jobs(void)
 static void stop(struct server *s)
 {
     stop_jobs();
+    control_close(s->control);
+    metrics_http_close(s->metrics);
+    proc_stat_close();
     while (s->retiring != NULL) {
         struct candidate *c = s->retiring;
 
@@ -256,7 +265,7 @@ static int run(struct server *s, struct conf *conf, struct conf_errors *errors)
 
 int main(int argc, char **argv)
 {
-    struct server s = { .reserve_fd = -1 };
+    struct server s = { .reserve_fd = -1, .started_us = clock_wall_us() };
     struct conf_errors *errors = NULL;
     struct conf *conf = NULL;
     int rc = opts_parse(argc, argv, &s.opts);
