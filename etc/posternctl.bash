@@ -6,7 +6,7 @@
 _posternctl_ask()
 {
     posternctl --json --timeout 2 "${socket[@]}" "$1" 2>/dev/null |
-        sed -n 's/^{.*"'"$2"'":"\{0,1\}\([^",}]*\).*/\1/p' | sort -u
+        sed -n 's/^{.*"'"$2"'":"\{0,1\}\([^",}]*\).*/\1/p' | sort -u || :
 }
 
 _posternctl()
