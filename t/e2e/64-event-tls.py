@@ -241,6 +241,8 @@ def upstream_tls():
     c = Client(PUBLIC).send(records(hello(b"again.test")))
     for _ in range(2):  # once more without the session of the first connection
         raw, _ = upstream.accept()
+        raw.settimeout(DEADLINE)
+        raw.recv(65536)  # the hello
         raw.sendall(b"HTTP/1.0 400 no TLS here\r\n\r\n")
         raw.close()
     c.end()
