@@ -7,6 +7,7 @@
 
 #include "core/base/err.h"
 #include "core/base/list.h"
+#include "core/base/mem.h"
 #include "core/stream/relay_priv.h"
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -278,6 +279,7 @@ static void relay_last_words(struct relay *r)
 
     if (r->end.reason == PST_END_RESET && r->dir[d].phase == PHASE_OPEN &&
         stream_direct_fd(r->s[d], PST_STREAM_READ) >= 0) {
+        stream_ask_again(r->s[d]);
         relay_turn(r, d);
     }
 }
@@ -352,7 +354,7 @@ struct relay *relay_new(struct loop *l, struct pipe_pool *pipes, struct stream *
                         struct stream *upstream, const struct relay_config *cfg,
                         void (*done)(void *arg, const struct relay_end *end), void *arg)
 {
-    struct relay *r = calloc(1, sizeof(*r));
+    struct relay *r = mem_zero(sizeof(*r));
     if (r == NULL) {
         return NULL;
     }

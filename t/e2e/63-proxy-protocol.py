@@ -456,6 +456,11 @@ def terminated():
         table.row("terminated, group", True, bool(told.get("group")))
         table.row("terminated, no certificate", (None, None),
                   (told.get("cn"), told.get("client_cert")))
+    # Through a tunnel that knows nothing of addresses, into a listener that takes the header there.
+    context = tls_peers.client_context(CERTS + "/ca.pem")
+    says, source, _ = tls_ask(context, "tunnel.test")
+    table.row("through a tunnel", (2, source, ("127.0.0.1", PLAIN)),
+              tuple(says.get(k) for k in ("version", "src", "dst")))
     with open(CERTS + "/client.pem", encoding="ascii") as f:
         der = ssl.PEM_cert_to_DER_cert(f.read())
     for version in ("1.2", "1.3"):
