@@ -22,7 +22,7 @@ done
 SETTINGS="workers = 4;"
 configure "$WORK/postern.conf" "${EDGES[@]}"
 start_postern "$WORK/postern.conf"
-python_test 72-upstream-storm.py "$POSTERN_PID" "$POSTERN_LOG" "$PORT" "$CERTS" \
+python_test 77-upstream-storm.py "$POSTERN_PID" "$POSTERN_LOG" "$PORT" "$CERTS" \
     "${STORM_STEP:-7}" "${WHAT[@]}"
 stop_postern
 assert_no_grep 'level=error|reason=internal' "$POSTERN_LOG"
