@@ -34,6 +34,11 @@ def reloads(b):
         return sum("reloaded" in line for line in f)
 
 
+def cpu_of(pid):
+    """Seconds of CPU time that a process has used: clock_getcpuclockid(3)."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
 class Daemon:
     """Postern with a configuration; how long it took to serve."""
 
@@ -44,11 +49,12 @@ class Daemon:
             os.unlink(log)
         began = time.monotonic()
         self.process = subprocess.Popen(["taskset", "-c", cpus, b.postern, "-c", conf])
+        pid = self.process.pid
         while not proxies.listening(port):
             if self.process.poll() is not None:
                 raise RuntimeError("postern does not start")
             time.sleep(0.005)
-        self.start = time.monotonic() - began
+        self.start = (cpu_of(pid), time.monotonic() - began)
         self.port = port
 
     def memory(self):
@@ -56,14 +62,15 @@ class Daemon:
             return sum(int(x.split()[1]) / 1024 for x in f if x.startswith("Pss:"))
 
     def reload(self, b):
-        """Seconds from the signal to the line that says it is done."""
-        before, began = reloads(b), time.monotonic()
+        """CPU and wall seconds from the signal to the line that says it is done."""
+        pid = self.process.pid
+        before, used, began = reloads(b), cpu_of(pid), time.monotonic()
         self.process.send_signal(signal.SIGHUP)
         while reloads(b) == before:
             if time.monotonic() > began + 120:
                 raise RuntimeError("no reload")
             time.sleep(0.01)
-        return time.monotonic() - began
+        return cpu_of(pid) - used, time.monotonic() - began
 
     def stop(self):
         self.process.kill()
@@ -90,7 +97,8 @@ def row(b, n, edges, port, upstream, *arguments):
     d = Daemon(b, config(b, port, upstream, edges), port)
     try:
         memory = d.memory()
-        costs = [load(b, d, upstream, "--mode", "conn", "--names", str(n), *arguments)
+        costs = [load(b, d, upstream, "--mode", "conn", "--names", str(n), "--warm", "3000",
+                      *arguments)
                  for _ in range(b.o.rounds)]
         good = sorted(c for c in costs if c is not None)
         reload_s = d.reload(b)
@@ -98,13 +106,14 @@ def row(b, n, edges, port, upstream, *arguments):
     finally:
         d.stop()
     cost = f"{good[len(good) // 2]:.1f}" if good else "void"
-    print(f"growth {n} {d.start:.2f} s {reload_s:.2f} s {memory:.1f} MiB {cost} us", flush=True)
-    return (f"| {n:,} | {d.start:.2f} | {reload_s:.2f} | {memory:.1f} ({after:.1f} after reload) | "
+    print(f"growth {n}: start {d.start[1]:.2f} s, {memory:.1f} MiB, {cost} us", flush=True)
+    times = [f"{cpu:.2f} ({wall:.2f})" for cpu, wall in (d.start, reload_s)]
+    return (f"| {n:,} | {times[0]} | {times[1]} | {memory:.1f} ({after:.1f} after reload) | "
             f"{cost} |"), memory
 
 
 def edges_table(b, port, upstream):
-    rows = ["| edges | start, s | reload, s | memory, MiB | new connection, us |", "|---" * 5 + "|"]
+    rows = ["| edges | start, s CPU (wall) | reload, s CPU (wall) | memory, MiB | new connection, us |", "|---" * 5 + "|"]
     for n in EDGES:
         edges = [(f"n{i:06}.bench.test", "") for i in range(n)]
         rows.append(row(b, n, edges, port, upstream)[0])
@@ -116,7 +125,7 @@ def certificates_table(b, port, upstream):
     os.mkdir(folder)
     subprocess.run([os.path.join(b.o.build, "t/bench/certs"), folder, str(CERTIFICATES[-1])],
                    check=True)
-    rows = ["| certificates | start, s | reload, s | memory, MiB | full handshake, us |",
+    rows = ["| certificates | start, s CPU (wall) | reload, s CPU (wall) | memory, MiB | full handshake, us |",
             "|---" * 5 + "|"]
     base = 0
     for n in CERTIFICATES:
