@@ -350,6 +350,36 @@ void worker_send(struct worker_job *j)
     loop_post(j->worker->loop, &j->to);
 }
 
+/* --- questions ----------------------------------------------------------------------------------- */
+
+static void on_ask(struct msg *m, struct loop *l)
+{
+    struct worker_ask *a =
+        (struct worker_ask *)(void *)((char *)m - offsetof(struct worker_ask, to));
+    struct worker *w = a->worker;
+
+    (void)l;
+    a->ask(a, &w->cw);
+    loop_post(w->shared->main_loop, &a->back);
+}
+
+static void on_answer(struct msg *m, struct loop *l)
+{
+    struct worker_ask *a =
+        (struct worker_ask *)(void *)((char *)m - offsetof(struct worker_ask, back));
+
+    (void)l;
+    a->answered(a);
+}
+
+void worker_ask(struct worker *w, struct worker_ask *a)
+{
+    a->worker = w;
+    a->to.fn = on_ask;
+    a->back.fn = on_answer;
+    loop_post(w->loop, &a->to);
+}
+
 /* --- the end ------------------------------------------------------------------------------------- */
 
 static void on_quiesced(struct msg *m, struct loop *l)
