@@ -213,7 +213,9 @@ wait_for_log 'edge=a .*module=tls-termination code=tls-required' "$POSTERN_LOG"
 # Tickets, with a second stack too.
 gnutls_gets a.test 'This is a resumed session' NORMAL --resume
 gnutls_gets a.test 'This is a resumed session' 'NORMAL:-VERS-ALL:+VERS-TLS1.2' --resume
-gnutls noticket.test NORMAL --resume || fail "no handshake without tickets"
+# Nobody listens behind this edge yet, so the connection breaks off once its handshakes are done.
+gnutls noticket.test NORMAL --resume || true
+assert_grep '^- Resume Handshake was completed' "$WORK/out"
 assert_no_grep 'This is a resumed session' "$WORK/out"
 
 # --- bytes, ends, tickets, reload -------------------------------------------------------------
