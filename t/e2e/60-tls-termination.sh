@@ -218,6 +218,18 @@ gnutls_gets a.test 'This is a resumed session' 'NORMAL:-VERS-ALL:+VERS-TLS1.2' -
 gnutls quiet.test NORMAL --resume || fail "no handshake without tickets"
 assert_no_grep 'This is a resumed session' "$WORK/out"
 
+# Early data is not allowed: who would send some sends none, and resumes all the same.
+printf 'GET / HTTP/1.0\r\n\r\n' >"$WORK/request"
+for early in "" "-early_data $WORK/request -sess_in $WORK/session"; do
+    # shellcheck disable=SC2086 # several arguments
+    timeout "$DEADLINE" openssl s_client -connect "127.0.0.1:$PORT" -servername a.test -tls1_3 \
+        -ign_eof -sess_out "$WORK/session" $early <"$WORK/request" >"$WORK/out" 2>&1 ||
+        { cat "$WORK/out"; fail "openssl s_client $early"; }
+    assert_grep '^plain ' "$WORK/out"
+done
+assert_grep '^Reused' "$WORK/out"
+assert_grep 'Early data was not sent' "$WORK/out"
+
 # --- bytes, ends, tickets, reload -------------------------------------------------------------
 
 # The upstream of echo.test is in the driver: no clients of it before that.
