@@ -23,6 +23,9 @@ JOBS=$(nproc 2>/dev/null || echo 2)
 # without CFLAGS the result may be -O0.
 CFLAGS="-O2 -g -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2"
 LDFLAGS="-Wl,-z,relro,-z,now"
+# Room for cipher suites in a ClientHello, in bytes: without it one with more than 150 suites is
+# refused, and scanners send such.
+CPPFLAGS="-DWOLFSSL_MAX_SUITE_SZ=1024"
 
 # What a TLS proxy needs, and nothing that makes sessions larger.
 FEATURES=(

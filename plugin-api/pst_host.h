@@ -299,6 +299,16 @@ struct pst_host {
      * PST_ERR_NOT_FOUND when a module supplied the stream. [worker]
      */
     int32_t (*upstream_target)(pst_conn *conn, struct pst_upstream_target *out);
+
+    /*
+     * The same module in the connection's other chain: for an instance of a listener that of the
+     * chosen edge, for one of an edge that of the listener. Answers what its init() stored; NULL:
+     * there is none. The first one when it is listed more than once. [worker]
+     */
+    void *(*conn_twin)(pst_conn *conn, pst_instance *self);
+
+    /* 0 when the administrator wrote `enforce = false` for it, else 1. [any] */
+    uint32_t (*instance_enforces)(pst_instance *self);
 };
 
 static inline struct pst_scope PST_OF_CONN(pst_conn *c)

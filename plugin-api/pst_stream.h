@@ -45,7 +45,10 @@ struct pst_stream_ops {
     /*
      * Progress the handshake. PST_OK when done, PST_WANT_READ / PST_WANT_WRITE, or a negative
      * error. PST_ERR_PROTOCOL: the stream has already told its peer (an alert), which the host
-     * lets arrive before it closes. NULL: ready at once. Under the handshake deadline. [worker]
+     * lets arrive before it closes. PST_AGAIN, from a stream stacked on the upstream's: this
+     * attempt is lost, but says nothing about the target; connect to the same one once more
+     * (since 1.1; a second one, and hosts before, take it for a failure). NULL: ready at once.
+     * Under the handshake deadline. [worker]
      */
     int32_t (*handshake)(void *s);
 

@@ -83,7 +83,8 @@ enum {
     PST_ERR_RESET = -11,      /* the stream was reset by its peer                          */
     PST_ERR_PROTOCOL = -12,   /* the peer broke the stream's protocol (TLS alert sent)     */
     PST_WANT_READ = -20,      /* call again when the stream below is readable              */
-    PST_WANT_WRITE = -21      /* call again when the stream below is writable              */
+    PST_WANT_WRITE = -21,     /* call again when the stream below is writable              */
+    PST_AGAIN = -22           /* handshake() with an upstream: connect to it anew (since 1.1) */
 };
 
 /*

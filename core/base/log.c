@@ -2,7 +2,6 @@
 #include "core/base/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -10,25 +9,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/addr.h"
 #include "core/base/clock.h"
 #include "core/base/err.h"
-#include "core/base/log_ring.h"
+#include "core/base/line_writer.h"
 #include "core/base/str.h"
 
+/* A line, its newline included, fits in one atomic write to a pipe. */
+#define LOG_LINE_MAX 4096
+/* Bytes that may wait; as much again can be on its way to the target. */
+#define LOG_RING_BYTES (1024u * 1024u)
+/* How long log_stop() waits for a target that takes nothing. */
+#define LOG_STOP_MS 2000
+/* Length of the timestamp, which syslog adds by itself. */
+#define LOG_STAMP_LEN 28
 /* Room kept for the closing quote and the newline of a line. */
 #define LINE_TAIL 2
 /* The least room worth starting a value in. */
 #define VALUE_MIN 16
 
 static struct {
-    pthread_rwlock_t lock; /* writers change the ring, readers use it */
-    struct log_ring *ring; /* NULL: synchronous stderr                 */
+    pthread_rwlock_t lock; /* held to change the sink, shared to use it */
+    struct line_writer *writer;
+    struct line_sink *sink; /* NULL: synchronous stderr                  */
     enum log_target target;
     char *path;
-    uint64_t dropped; /* by rings that are gone */
+    uint64_t dropped; /* by sinks that are gone */
     atomic_int level;
 } lg = { .lock = PTHREAD_RWLOCK_INITIALIZER, .level = PST_LOG_INFO };
 
@@ -48,50 +57,88 @@ void log_init(void)
     log_set_level(PST_LOG_INFO);
 }
 
-static int open_log(const char *path)
+/* "2026-11-21T05:00:00.123456Z " of now. */
+static void put_stamp(char out[LOG_STAMP_LEN + 1])
 {
-    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    uint64_t us = clock_wall_us();
+    time_t s = (time_t)(us / 1000000u);
+    char tail[16];
+    struct tm tm;
+
+    gmtime_r(&s, &tm);
+    strftime(out, LOG_STAMP_LEN + 1, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(tail, sizeof(tail), ".%06uZ ", (unsigned)(us % 1000000u));
+    memcpy(out + 19, tail, 10);
 }
 
-/* The descriptor of a target; *path gets a copy for files. Answers ERR_* or 0. */
-static int target_open(enum log_target target, const char *name, int *fd, char **path)
+/* The line that tells how many were dropped since this was told last. */
+static size_t tell_lost(char *buf, size_t n, uint64_t lost)
 {
-    *fd = STDERR_FILENO;
-    *path = NULL;
-    if (target != LOG_FILE) {
+    char stamp[LOG_STAMP_LEN + 1];
+
+    put_stamp(stamp);
+    int len =
+        snprintf(buf, n, "%slevel=warning msg=\"log lines dropped\" count=%" PRIu64, stamp, lost);
+    return len > 0 ? (size_t)len : 0;
+}
+
+/* Open a target. Answers ERR_* or 0. */
+static int target_open(enum log_target target, const char *name, struct line_target *t)
+{
+    switch (target) {
+    case LOG_FILE:
+        if (!line_target_file(t, name)) {
+            int saved = errno;
+
+            line_target_close(t);
+            errno = saved;
+            return ERR_SYS;
+        }
+        return ERR_OK;
+    case LOG_SYSLOG:
+        *t = line_target_of(LINE_TO_SYSLOG, NULL);
+        t->skip = LOG_STAMP_LEN;
+        return ERR_OK;
+    default:
+        *t = line_target_fd(STDERR_FILENO);
         return ERR_OK;
     }
-    *path = strdup(name);
-    if (!*path) {
-        return ERR_NOMEM;
-    }
-    *fd = open_log(name);
-    if (*fd < 0) {
-        int saved = errno;
+}
 
-        free(*path);
-        *path = NULL;
-        errno = saved;
-        return ERR_SYS;
+/* Begin to write, with the lock held. */
+static int sink_start(struct line_target *t)
+{
+    const struct line_sink_config cfg = { .ring = LOG_RING_BYTES,
+                                          .rings = 1,
+                                          .tell_lost = tell_lost,
+                                          .written = -1,
+                                          .dropped = -1,
+                                          .errors = -1 };
+
+    lg.writer = line_writer_new(0);
+    lg.sink = lg.writer == NULL ? NULL : line_sink_new(lg.writer, t, &cfg);
+    if (lg.sink == NULL && lg.writer != NULL) {
+        (void)line_writer_free(lg.writer, 0);
+        lg.writer = NULL;
     }
-    return ERR_OK;
+    return lg.sink == NULL ? ERR_NOMEM : ERR_OK;
 }
 
 int log_retarget(enum log_target target, const char *name)
 {
-    int fd;
-    char *path;
-    int rc = target_open(target, name, &fd, &path);
+    struct line_target t;
+    char *path = name == NULL ? NULL : strdup(name);
+    int rc = name != NULL && path == NULL ? ERR_NOMEM : target_open(target, name, &t);
 
     if (rc < 0) {
+        free(path);
         return rc;
     }
     pthread_rwlock_wrlock(&lg.lock);
-    if (lg.ring) {
-        log_ring_target(lg.ring, target, fd, target == LOG_FILE);
+    if (lg.sink != NULL) {
+        line_sink_target(lg.sink, &t);
     } else {
-        lg.ring = log_ring_new(target, fd, target == LOG_FILE);
-        rc = lg.ring ? ERR_OK : ERR_NOMEM;
+        rc = sink_start(&t);
     }
     if (rc == ERR_OK) {
         free(lg.path);
@@ -101,9 +148,7 @@ int log_retarget(enum log_target target, const char *name)
     pthread_rwlock_unlock(&lg.lock);
     if (rc < 0) {
         free(path);
-        if (target == LOG_FILE) {
-            close(fd);
-        }
+        line_target_close(&t);
     }
     return rc;
 }
@@ -118,13 +163,12 @@ int log_reopen(void)
     int rc = ERR_OK;
 
     pthread_rwlock_rdlock(&lg.lock);
-    if (lg.ring && lg.target == LOG_FILE) {
-        int fd = open_log(lg.path);
+    if (lg.sink != NULL && lg.target == LOG_FILE) {
+        struct line_target t;
 
-        if (fd < 0) {
-            rc = ERR_SYS;
-        } else {
-            log_ring_target(lg.ring, LOG_FILE, fd, true);
+        rc = target_open(LOG_FILE, lg.path, &t);
+        if (rc == ERR_OK) {
+            line_sink_target(lg.sink, &t);
         }
     }
     pthread_rwlock_unlock(&lg.lock);
@@ -134,13 +178,14 @@ int log_reopen(void)
 void log_stop(void)
 {
     pthread_rwlock_wrlock(&lg.lock);
-    struct log_ring *ring = lg.ring;
-    lg.ring = NULL;
+    struct line_writer *writer = lg.writer;
+    lg.writer = NULL;
+    lg.sink = NULL;
     free(lg.path);
     lg.path = NULL;
     pthread_rwlock_unlock(&lg.lock);
-    if (ring) {
-        uint64_t dropped = log_ring_free(ring);
+    if (writer != NULL) {
+        uint64_t dropped = line_writer_free(writer, LOG_STOP_MS);
 
         pthread_rwlock_wrlock(&lg.lock);
         lg.dropped += dropped;
@@ -291,7 +336,7 @@ void log_write(int level, const char *msg, const struct log_field *f, size_t n)
     if (!log_on(level)) {
         return;
     }
-    log_stamp(o.text);
+    put_stamp(o.text);
     o.n = LOG_STAMP_LEN;
     put_raw(&o, "level=", 6);
     put_raw(&o, name, strlen(name));
@@ -302,8 +347,8 @@ void log_write(int level, const char *msg, const struct log_field *f, size_t n)
     }
     o.text[o.n++] = '\n';
     pthread_rwlock_rdlock(&lg.lock);
-    if (lg.ring) {
-        log_ring_put(lg.ring, level, o.text, o.n);
+    if (lg.sink != NULL) {
+        (void)line_sink_put(lg.sink, level, o.text, o.n - 1, false);
     } else {
         write_all(o.text, o.n);
     }
@@ -346,7 +391,7 @@ bool log_limit_ok(struct log_limit *l, uint32_t burst, uint32_t *held)
 uint64_t log_dropped(void)
 {
     pthread_rwlock_rdlock(&lg.lock);
-    uint64_t n = lg.dropped + (lg.ring ? log_ring_dropped(lg.ring) : 0);
+    uint64_t n = lg.dropped + (lg.sink != NULL ? line_sink_dropped(lg.sink) : 0);
     pthread_rwlock_unlock(&lg.lock);
     return n;
 }

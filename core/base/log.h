@@ -2,9 +2,8 @@
 /*
  * Structured log: one line per message,
  *     2026-11-21T05:00:00.123456Z level=info msg="..." key=value key="quoted value"
- * Values are escaped here and nowhere else. Lines are handed to a ring and written by a thread
- * of its own (log_ring.c), so no worker ever waits for a disk; what did not fit is counted and
- * announced.
+ * Values are escaped here and nowhere else. Lines are handed to a thread of its own
+ * (line_writer.h), so no worker ever waits for a disk; what did not fit is counted and announced.
  */
 #ifndef POSTERN_BASE_LOG_H
 #define POSTERN_BASE_LOG_H

@@ -19,7 +19,10 @@ struct source {
 
 static bool keep_text(const struct source *src, struct conf_addr *a, const char *text)
 {
-    a->text = arena_strndup(&src->p->arena, text, strlen(text));
+    char whole[NAME_MAX_LEN + 32];
+
+    snprintf(whole, sizeof(whole), "%s%s", a->tls ? "tls://" : "", text);
+    a->text = arena_strndup(&src->p->arena, whole, strlen(whole));
     return a->text != NULL || conf_nomem(src->p);
 }
 

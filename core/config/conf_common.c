@@ -236,3 +236,48 @@ bool conf_modules_read(struct conf_priv *p, const config_setting_t *s, struct co
     }
     return true;
 }
+
+/* The list "modules" of a group; NULL: out of memory. */
+static config_setting_t *modules_of(config_setting_t *group)
+{
+    config_setting_t *list = config_setting_get_member(group, "modules");
+
+    /* An array holds no groups: this one is empty, or it would have been refused. */
+    if (list != NULL && config_setting_type(list) == CONFIG_TYPE_ARRAY) {
+        (void)config_setting_remove(group, "modules");
+        list = NULL;
+    }
+    return list != NULL ? list : config_setting_add(group, "modules", CONFIG_TYPE_LIST);
+}
+
+static bool add_string(config_setting_t *group, const char *key, const char *value)
+{
+    config_setting_t *s = config_setting_add(group, key, CONFIG_TYPE_STRING);
+    return s != NULL && config_setting_set_string(s, value) == CONFIG_TRUE;
+}
+
+bool conf_modules_imply(struct conf_priv *p, config_setting_t *because, const char *name,
+                        const char *key, const char *value, struct conf_module **mods, size_t *n)
+{
+    config_setting_t *list = modules_of(because->parent), *entry = NULL;
+    struct conf_module *all = arena_alloc(&p->arena, (*n + 1) * sizeof(*all));
+
+    if (list != NULL) {
+        entry = config_setting_add(list, NULL, CONFIG_TYPE_GROUP);
+    }
+    if (all == NULL || entry == NULL || !add_string(entry, "module", name) ||
+        !add_string(entry, key, value)) {
+        return conf_nomem(p);
+    }
+    entry->line = because->line;
+    entry->file = because->file;
+    if (*n > 0) {
+        memcpy(all, *mods, *n * sizeof(*all));
+    }
+    *mods = all;
+    if (!module_read(p, entry, &all[*n])) {
+        return false;
+    }
+    (*n)++;
+    return true;
+}

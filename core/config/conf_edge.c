@@ -12,6 +12,9 @@
 /* RFC 7301 section 3.1. */
 #define ALPN_LEN_MAX 255
 
+/* What "tls://" stands for. */
+#define TLS_MODULE "upstream-tls"
+
 static bool read_name(struct conf_priv *p, const config_setting_t *s, void *base)
 {
     struct conf_edge *e = base;
@@ -181,11 +184,38 @@ static const struct conf_key keys[] = {
     { .name = "modules", .kind = CONF_KEY_FN, .fn = read_modules },
 };
 
+/* "tls://" in front of a target is upstream-tls with its defaults, where it is not in the list. */
+static bool tls_targets(struct conf_priv *p, const config_setting_t *s, struct conf_edge *e)
+{
+    const struct conf_target *tls = NULL;
+
+    for (size_t i = 0; i < e->n_modules; i++) {
+        if (strcmp(e->modules[i].name, TLS_MODULE) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < e->upstream.n_targets; i++) {
+        const struct conf_target *t = &e->upstream.targets[i];
+
+        tls = t->addr.tls ? t : tls;
+        if (t->addr.tls && t->addr.kind == CONF_ADDR_UNIX) {
+            conf_fail(p, config_setting_get_member(s, "upstream"),
+                      "\"%s\": a unix socket has no name that its certificate could be checked "
+                      "for; add the module %s with \"server_name\"",
+                      t->addr.text, TLS_MODULE);
+            return false;
+        }
+    }
+    return tls == NULL ||
+           conf_modules_imply(p, config_setting_get_member(s, "upstream"), TLS_MODULE, "targets",
+                              "tls", &e->modules, &e->n_modules);
+}
+
 bool conf_edge_read(struct conf_priv *p, const config_setting_t *s, struct conf_edge *e)
 {
     e->where = conf_where_dup(p, s);
     e->max_pending = 10000;
     e->tcp = p->conf->tcp;
     e->timeouts = p->conf->timeouts;
-    return conf_keys_read(p, s, keys, COUNT(keys), e);
+    return conf_keys_read(p, s, keys, COUNT(keys), e) && tls_targets(p, s, e);
 }

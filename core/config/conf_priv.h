@@ -148,6 +148,12 @@ bool conf_tcp_read(struct conf_priv *p, const config_setting_t *s, struct conf_t
 bool conf_resolver_read(struct conf_priv *p, const config_setting_t *s, struct conf_resolver *r);
 bool conf_modules_read(struct conf_priv *p, const config_setting_t *s, struct conf_module **mods,
                        size_t *n);
+/*
+ * Add a module to a list as if { module = "<name>"; <key> = "<value>"; } stood at the end of the
+ * "modules" of `group`. Its errors are told at the place of `because`, a member of the group.
+ */
+bool conf_modules_imply(struct conf_priv *p, config_setting_t *because, const char *name,
+                        const char *key, const char *value, struct conf_module **mods, size_t *n);
 /* A name for people and logs: letters, digits, "." "_" "-", at most 64. */
 bool conf_name_read(struct conf_priv *p, const config_setting_t *s, const char **out);
 #define CONF_DENY_CHOICES "close|alert|reset"

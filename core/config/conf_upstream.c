@@ -10,14 +10,7 @@ static bool read_address(struct conf_priv *p, const config_setting_t *s, void *b
 {
     struct conf_target *t = base;
 
-    if (!conf_value_addr(p, s, CONF_ADDR_OF_TARGET, &t->addr)) {
-        return false;
-    }
-    if (t->addr.tls) {
-        conf_fail(p, s, "tls:// needs the upstream-tls module");
-        return false;
-    }
-    return true;
+    return conf_value_addr(p, s, CONF_ADDR_OF_TARGET, &t->addr);
 }
 
 static const struct conf_key target_keys[] = {

@@ -61,7 +61,9 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
         return;
     }
     if (c->state == CONN_UPSTREAM_HANDSHAKE) {
-        conn_upstream_failed(c, ETIMEDOUT);
+        c->why.code = "handshake-timeout";
+        c->why.text = "the upstream's handshake took too long";
+        conn_upstream_failed(c, PST_ERR, ETIMEDOUT);
         return;
     }
     conn_fail(c, reason, 0, "timeout", NULL);

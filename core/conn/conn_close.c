@@ -85,6 +85,17 @@ static void count_streams(struct conn *c)
     }
 }
 
+/*
+ * The last words of a transport (close_notify) are bytes on the wire too: they go out before the
+ * record is made. Whatever a full socket does not take is tried again by close().
+ */
+static void say_goodbye(struct stream *s)
+{
+    if (s != NULL && stream_inner(s) != NULL) {
+        (void)stream_shutdown_write(s);
+    }
+}
+
 static bool wants_record(const struct conn *c)
 {
     return (c->listener->chain != NULL && c->listener->chain->n_steps[PST_STAGE_CLOSE] > 0) ||
@@ -236,6 +247,10 @@ void conn_end(struct conn *c, const struct conn_end *e)
         relay_free(c->relay);
         c->relay = NULL;
     }
+    if (!e->abort) {
+        say_goodbye(c->client);
+        say_goodbye(c->upstream);
+    }
     count_streams(c);
     if (wants_record(c)) {
         tell_modules(c, e);
@@ -272,7 +287,7 @@ void conn_fail(struct conn *c, uint32_t reason, uint32_t side, const char *code,
 void conn_denied(struct conn *c)
 {
     enum conf_deny how = c->edge != NULL ? c->edge->conf->on_deny : c->listener->conf->on_deny;
-    struct conn_end e = { .reason = PST_END_DENIED };
+    struct conn_end e = { .reason = c->setup->overload ? PST_END_OVERLOAD : PST_END_DENIED };
 
     e.alert = how == CONF_DENY_ALERT ? ALERT_ACCESS_DENIED : 0;
     e.abort = how == CONF_DENY_RESET;

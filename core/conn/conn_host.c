@@ -347,6 +347,22 @@ static int32_t host_upstream_target(pst_conn *conn, struct pst_upstream_target *
     return PST_OK;
 }
 
+static void *host_conn_twin(pst_conn *conn, pst_instance *self)
+{
+    const struct conn *c = conn_of(conn);
+    const struct instance *in = (const struct instance *)self;
+    const struct chain *other = in->chain->scope == PST_SCOPE_EDGE ? c->listener->chain
+                                : c->edge != NULL                  ? c->edge->chain
+                                                                   : NULL;
+
+    for (size_t i = 0; other != NULL && i < other->n; i++) {
+        if (other->instances[i].module == in->module) {
+            return other->instances[i].inst;
+        }
+    }
+    return NULL;
+}
+
 static struct watch_scope *conn_scope(pst_conn *conn)
 {
     struct conn *c = conn_of(conn);
@@ -392,6 +408,7 @@ void conn_host_fill(struct pst_host *h)
     h->filter_emit = host_filter_emit;
     h->conn_alert = host_conn_alert;
     h->upstream_target = host_upstream_target;
+    h->conn_twin = host_conn_twin;
     host_set_conn_scope(conn_scope);
     host_set_conn_id(conn_id);
 }

@@ -62,8 +62,12 @@ struct conn_setup {
     bool claimed;              /* a stream was supplied in this stage                   */
     bool supplied;             /* the upstream's stream is a module's                   */
     bool upstream_stacked;
+    bool overload;             /* suspend() was refused in the hook that runs: max_pending */
     bool last_was_tls;         /* the last target failed in its handshake               */
+    bool again;                /* the next dial is another try with the same target     */
+    bool tried_again;          /* it has had that                                       */
     int last_errno;
+    struct upstream_choice target; /* the one being tried                                */
     struct edge *named;        /* by set_edge()                                         */
     struct instance *running;  /* whose hook runs                                       */
     const struct pst_addr *chosen;   /* by upstream_choose(), in the arena                    */
@@ -194,8 +198,11 @@ enum conn_step conn_dial(struct conn *c);
 enum conn_step conn_upstream_ready(struct conn *c);
 enum conn_step conn_upstream_handshake(struct conn *c);
 enum conn_step conn_established(struct conn *c);
-/* The upstream's handshake failed or took too long: the next target, or the end. */
-void conn_upstream_failed(struct conn *c, int sys_errno);
+/*
+ * The upstream's handshake failed with `rc`, or took too long: the same target again, the next one,
+ * or the end.
+ */
+void conn_upstream_failed(struct conn *c, int32_t rc, int sys_errno);
 
 /* conn_close.c */
 /* End it: record, on_close, conn_fini, streams. `c` is freed when this returns. */

@@ -184,6 +184,7 @@ pst_ticket *conn_suspend(pst_conn *conn, void (*cancel)(void *arg), void *arg)
         unsigned before = atomic_fetch_add_explicit(&c->edge->pending, 1, memory_order_relaxed);
 
         if (before >= c->edge->conf->max_pending) {
+            s->overload = true;
             atomic_fetch_sub_explicit(&c->edge->pending, 1, memory_order_relaxed);
             return NULL;
         }
@@ -224,6 +225,7 @@ static int32_t run_hook(struct conn *c, const struct chain_step *st, uint32_t st
     int32_t v;
 
     c->why = (struct conn_why){ 0 };
+    s->overload = false;
     s->running = st->instance;
     s->in_hook = true;
     v = call_hook(c, st, stage, state, arg);
@@ -268,6 +270,10 @@ static int32_t refuse(struct conn *c, const struct instance *in, uint32_t stage,
         return PST_NEXT;
     }
     c->why.module = in->module->name;
+    if (c->setup->overload) {
+        c->why.code = "max-pending";
+        c->why.text = "too many connections of this edge wait for a verdict";
+    }
     conn_denied(c);
     return PST_DENY;
 }

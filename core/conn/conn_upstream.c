@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/base/err.h"
+#include "core/base/log.h"
 #include "core/base/loop.h"
 #include "core/config/conf.h"
 #include "core/conn/conn_priv.h"
@@ -168,17 +169,6 @@ enum conn_step conn_upstream(struct conn *c)
     return STEP_WAIT;
 }
 
-static void no_upstream(struct conn *c, const char *code, const char *text)
-{
-    conn_end(c, &(struct conn_end){ .reason = c->setup->last_was_tls ? PST_END_UPSTREAM_TLS_FAILED
-                                                                     : PST_END_CONNECT_FAILED,
-                                    .side = PST_SIDE_UPSTREAM,
-                                    .sys_errno = c->setup->last_errno,
-                                    .alert = ALERT_INTERNAL_ERROR,
-                                    .code = code,
-                                    .text = text });
-}
-
 /* What this host lacks says nothing about a target. */
 static bool is_our_lack(int err)
 {
@@ -186,18 +176,45 @@ static bool is_our_lack(int err)
            err == EADDRNOTAVAIL;
 }
 
+static void no_upstream(struct conn *c, const char *code, const char *text)
+{
+    struct conn_end e = { .reason = PST_END_CONNECT_FAILED,
+                          .side = PST_SIDE_UPSTREAM,
+                          .sys_errno = c->setup->last_errno,
+                          .alert = ALERT_INTERNAL_ERROR,
+                          .code = code,
+                          .text = text };
+
+    if (c->setup->last_was_tls) {
+        e.reason = PST_END_UPSTREAM_TLS_FAILED;
+    } else if (is_our_lack(c->setup->last_errno)) {
+        e.reason = PST_END_OVERLOAD;
+        e.side = 0;
+    }
+    conn_end(c, &e);
+}
+
+/* How the attempt with a target went; it is a good one only once it has shaken hands too. */
+static void tell_result(struct conn *c, bool ok)
+{
+    const struct conn_setup *s = c->setup;
+
+    if (s->chosen == NULL && !s->supplied) {
+        upstream_result(c->edge->upstream, &c->walk, ok, loop_now(c->w->loop));
+    }
+}
+
 static void on_dialled(void *arg, int fd, int err)
 {
     struct conn *c = arg;
-    uint64_t now = loop_now(c->w->loop);
 
     c->setup->dial = NULL;
     if (fd >= 0) {
         c->upstream = stream_raw_new(c->w->loop, fd);
         err = c->upstream == NULL ? ENOMEM : 0;
     }
-    if (c->setup->chosen == NULL && !is_our_lack(err)) {
-        upstream_result(c->edge->upstream, &c->walk, err == 0, now);
+    if (err != 0 && !is_our_lack(err)) {
+        tell_result(c, false);
     }
     c->setup->last_errno = err;
     c->setup->last_was_tls = false;
@@ -220,32 +237,58 @@ static int next_target(struct conn *c, struct upstream_choice *t)
     return upstream_next(c->edge->upstream, &c->walk, &c->client_addr, loop_now(c->w->loop), t);
 }
 
+/* False: none is left, and the connection has ended. */
+static bool choose_target(struct conn *c)
+{
+    struct conn_setup *s = c->setup;
+
+    if (s->again) {
+        s->again = false;
+        s->tried_again = true;
+        return true;
+    }
+    if (next_target(c, &s->target) != ERR_OK) {
+        no_upstream(c, c->tries == 0 ? "no-target" : "connect-failed",
+                    c->tries == 0 ? "no target has an address" : "no target could be reached");
+        return false;
+    }
+    s->tried_again = false;
+    c->tries++;
+    c->upstream_addr = s->target.addr;
+    c->upstream_name = s->target.name;
+    c->upstream_host = s->target.host;
+    c->upstream_tls = s->target.tls;
+    conn_vars_upstream_changed(c);
+    return true;
+}
+
 enum conn_step conn_dial(struct conn *c)
 {
-    struct upstream_choice t;
+    struct conn_setup *s = c->setup;
     const struct dial_opts o = { .timeout_ms = timeouts(c)->connect,
                                  .keepalive_ms = c->edge->conf->tcp.keepalive,
                                  .user_timeout_ms = c->edge->conf->tcp.user_timeout };
 
-    if (c->setup->dial != NULL) {
+    if (s->dial != NULL || !choose_target(c)) {
         return STEP_WAIT;
     }
-    if (next_target(c, &t) != ERR_OK) {
-        no_upstream(c, c->tries == 0 ? "no-target" : "connect-failed",
-                    c->tries == 0 ? "no target has an address" : "no target could be reached");
-        return STEP_WAIT;
-    }
-    c->tries++;
-    c->upstream_addr = t.addr;
-    c->upstream_name = t.name;
-    c->upstream_host = t.host;
-    c->upstream_tls = t.tls;
-    conn_vars_upstream_changed(c);
-    c->setup->dial = dial_start(c->w->loop, &t.addr, t.path, &o, on_dialled, c);
-    if (c->setup->dial == NULL) {
+    /* What was wrong with the target before is over. */
+    c->why = (struct conn_why){ 0 };
+    c->alerts[conn_alert_slot(PST_SIDE_UPSTREAM, false)] = 0;
+    c->alerts[conn_alert_slot(PST_SIDE_UPSTREAM, true)] = 0;
+    s->dial = dial_start(c->w->loop, &s->target.addr, s->target.path, &o, on_dialled, c);
+    if (s->dial == NULL) {
         conn_fail(c, PST_END_INTERNAL, 0, "no-memory", NULL);
     }
     return STEP_WAIT;
+}
+
+static enum conn_step upstream_is_ready(struct conn *c)
+{
+    tell_result(c, true);
+    c->why = (struct conn_why){ 0 };
+    c->state = CONN_ESTABLISHED;
+    return STEP_GO;
 }
 
 enum conn_step conn_upstream_ready(struct conn *c)
@@ -258,30 +301,50 @@ enum conn_step conn_upstream_ready(struct conn *c)
         return STEP_WAIT;
     }
     if (!s->upstream_stacked && !s->supplied) {
-        c->state = CONN_ESTABLISHED;
-        return STEP_GO;
+        return upstream_is_ready(c);
     }
     conn_deadline(c, timeouts(c)->handshake, PST_END_UPSTREAM_TLS_FAILED);
     c->state = CONN_UPSTREAM_HANDSHAKE;
     return STEP_GO;
 }
 
-void conn_upstream_failed(struct conn *c, int sys_errno)
+static void log_failure(const struct conn *c)
+{
+    static struct log_limit limit;
+
+    if (log_on(PST_LOG_INFO) && log_limit_ok(&limit, 100, NULL)) {
+        LOG(PST_LOG_INFO, "upstream handshake failed", LOGF_U64("conn", c->id),
+            LOGF_Z("edge", c->edge->conf->name), LOGF_Z("upstream", c->upstream_name),
+            LOGF_ADDR("addr", &c->upstream_addr), LOGF_Z("code", c->why.code),
+            LOGF_Z("text", c->why.text), LOGF_Z("next", c->setup->again ? "again" : NULL));
+    }
+}
+
+void conn_upstream_failed(struct conn *c, int32_t rc, int sys_errno)
 {
     struct conn_setup *s = c->setup;
+    /* A reset could overtake the alert that the upstream was sent. */
+    uint32_t how = rc == PST_ERR_PROTOCOL || rc == PST_AGAIN ? PST_CLOSE_GRACEFUL : PST_CLOSE_ABORT;
 
     conn_deadline_off(c);
     s->last_errno = sys_errno;
     s->last_was_tls = true;
-    if (s->supplied || s->chosen != NULL) {
-        no_upstream(c, "upstream-handshake", NULL);
+    s->again = rc == PST_AGAIN && !s->tried_again && !s->supplied;
+    if (c->why.code == NULL) {
+        c->why.code = "upstream-handshake";
+    }
+    log_failure(c);
+    if (s->supplied || (s->chosen != NULL && !s->again)) {
+        no_upstream(c, NULL, NULL);
         return;
     }
     c->upstream_in += stream_bytes_in(c->upstream);
     c->upstream_out += stream_bytes_out(c->upstream);
-    stream_free(c->upstream, PST_CLOSE_ABORT);
+    stream_free(c->upstream, how);
     c->upstream = NULL;
-    upstream_result(c->edge->upstream, &c->walk, false, loop_now(c->w->loop));
+    if (!s->again) {
+        tell_result(c, false);
+    }
     c->state = CONN_DIAL;
     conn_wake(c);
 }
@@ -295,14 +358,13 @@ enum conn_step conn_upstream_handshake(struct conn *c)
         return STEP_WAIT;
     }
     if (rc != PST_OK) {
-        conn_upstream_failed(c, stream_errno(c->upstream));
+        conn_upstream_failed(c, rc, stream_errno(c->upstream));
         return STEP_WAIT;
     }
     c->t_upstream_ready = loop_now(c->w->loop);
     conn_deadline_off(c);
     stream_interest(c->upstream, 0);
-    c->state = CONN_ESTABLISHED;
-    return STEP_GO;
+    return upstream_is_ready(c);
 }
 
 static void on_relay_done(void *arg, const struct relay_end *end)

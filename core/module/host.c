@@ -15,6 +15,7 @@
 #include "core/module/chain.h"
 #include "core/module/load.h"
 #include "core/module/service.h"
+#include "core/module/sink.h"
 #include "core/module/ticket.h"
 #include "core/module/vars.h"
 #include "core/module/watch.h"
@@ -130,10 +131,16 @@ static int32_t host_instance_info(pst_instance *self, struct pst_str *chain, uin
     return PST_OK;
 }
 
+static uint32_t host_instance_enforces(pst_instance *self)
+{
+    const struct instance *inst = (const struct instance *)self;
+
+    return inst == NULL || inst->enforce ? 1 : 0;
+}
+
 static const void *host_get_service(const char *name)
 {
-    (void)name;
-    return NULL;
+    return name != NULL && strcmp(name, PST_LOG_SINK) == 0 ? sink_service() : NULL;
 }
 
 /* --- timers, watches, jobs --------------------------------------------------------------------- */
@@ -253,6 +260,7 @@ void host_fill(struct pst_host *h)
     h->publish = service_publish;
     h->find_each = service_find_each;
     h->get_service = host_get_service;
+    h->instance_enforces = host_instance_enforces;
     h->var_id = vars_id;
     h->var_register = vars_register;
     h->resume = ticket_resume;

@@ -18,6 +18,7 @@
 #include "core/edge/generation.h"
 #include "core/module/host.h"
 #include "core/module/load.h"
+#include "core/module/sink.h"
 #include "core/module/vars.h"
 #include "core/module/watch.h"
 #include "core/server/server.h"
@@ -195,6 +196,10 @@ static bool start(struct server *s, struct conf *conf, struct conf_errors *error
                 conf->log_path == NULL ? "" : conf->log_path, strerror(errno));
         return false;
     }
+    if (sinks_start(why, sizeof(why)) != ERR_OK) {
+        fprintf(stderr, "postern: error: %s\n", why);
+        return false;
+    }
     if (signals_init(s) != ERR_OK || !workers_start(s)) {
         return false;
     }
@@ -210,6 +215,7 @@ static void stop_jobs(void)
 {
     if (!offload_stop(JOBS_MS)) {
         LOG(PST_LOG_ERROR, "a module's job does not end; the process exits without it");
+        sinks_stop();
         log_stop();
         _exit(EXIT_FAILED);
     }
@@ -230,6 +236,7 @@ static void stop(struct server *s)
     signals_free(s);
     resolver_free(s->resolver);
     loop_free(s->loop);
+    sinks_stop();
     module_unload_all();
     vars_reset();
     metrics_free();

@@ -6,6 +6,7 @@
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/base/loop.h"
+#include "core/module/sink.h"
 #include "core/server/server.h"
 
 static void on_hup(evutil_socket_t sig, short what, void *arg)
@@ -26,6 +27,7 @@ static void on_usr1(evutil_socket_t sig, short what, void *arg)
         LOG(PST_LOG_ERROR, "the log cannot be reopened; the old file stays",
             LOGF_Z("error", strerror(errno)));
     }
+    sinks_reopen();
     server_reserve_take(s);
 }
 

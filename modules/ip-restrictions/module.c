@@ -18,7 +18,7 @@
 static struct {
     const struct pst_host *host;
     int32_t client_ip;
-    int32_t decision, matched_cidr, rule;
+    int32_t decision, matched_cidr, rule, enforced;
     int32_t allowed, denied;
 } mod;
 
@@ -76,6 +76,15 @@ static void note(pst_conn *conn, int32_t id, const char *text)
     mod.host->note_set(conn, id, &v);
 }
 
+/* An older host cannot tell; there a decision counts as enforced. */
+static void note_enforced(const struct pst_call *k)
+{
+    struct pst_value v = { .type = PST_VALUE_BOOL };
+
+    v.u.u64 = !PST_HAS(mod.host, instance_enforces) || mod.host->instance_enforces(k->self);
+    mod.host->note_set(k->conn, mod.enforced, &v);
+}
+
 static void explain(const struct ipr *ipr, pst_conn *conn, const struct judgement *j)
 {
     char net[CIDR_TEXT] = "", origin[300] = "default",
@@ -122,6 +131,7 @@ static int32_t decide(struct pst_call *k)
     struct judgement j = judge(ipr, k->conn);
 
     explain(ipr, k->conn, &j);
+    note_enforced(k);
     mod.host->metric_add(j.pass ? mod.allowed : mod.denied, 1);
     return j.pass ? PST_NEXT : PST_DENY;
 }
@@ -161,11 +171,12 @@ static int32_t load(const struct pst_host *host)
     mod.matched_cidr =
         host->var_register(NAME, NAME ".matched_cidr", PST_VALUE_STR, no_value, NULL);
     mod.rule = host->var_register(NAME, NAME ".rule", PST_VALUE_STR, no_value, NULL);
+    mod.enforced = host->var_register(NAME, NAME ".enforced", PST_VALUE_BOOL, no_value, NULL);
     mod.allowed =
         host->metric_define(NAME, "allowed", "connections let through", PST_METRIC_COUNTER);
     mod.denied = host->metric_define(NAME, "denied", "connections denied", PST_METRIC_COUNTER);
     if (mod.client_ip < 0 || mod.decision < 0 || mod.matched_cidr < 0 || mod.rule < 0 ||
-        mod.allowed < 0 || mod.denied < 0) {
+        mod.enforced < 0 || mod.allowed < 0 || mod.denied < 0) {
         return PST_ERR;
     }
     return PST_OK;

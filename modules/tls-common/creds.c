@@ -8,14 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <wolfssl/wolfcrypt/asn_public.h>
-
-#define CHAIN_MAX    16
-#define SAN_DNS_NAME 0x82 /* [2] IA5String (RFC 5280 section 4.2.1.6) */
+#define CHAIN_MAX 16
 
 __attribute__((format(printf, 3, 4))) static int because(char *why, size_t n, const char *fmt, ...)
 {
@@ -98,8 +94,7 @@ static bool same(const struct tls_der *a, const struct tls_der *b)
     return a->n == b->n && memcmp(a->p, b->p, a->n) == 0;
 }
 
-/* The next certificate of a PEM file; 1, 0 at the end, -1. *off advances. */
-static int next_pem(const uint8_t *pem, size_t n, size_t *off, DerBuffer **der)
+int tls_pem_next(const uint8_t *pem, size_t n, size_t *off, DerBuffer **der)
 {
     EncryptedInfo info;
 
@@ -136,7 +131,8 @@ static int check_chain(struct tls_cred *c, const char *path, char *why, size_t w
     size_t off = 0, n = 0;
     int rc = 0, more = 0;
 
-    while (rc == 0 && n < CHAIN_MAX && (more = next_pem(c->chain, c->chain_n, &off, &der[n])) > 0) {
+    while (rc == 0 && n < CHAIN_MAX &&
+           (more = tls_pem_next(c->chain, c->chain_n, &off, &der[n])) > 0) {
         if (tls_x509_read(der[n]->buffer, der[n]->length, &x[n]) != 0) {
             rc = because(why, why_n, "%s: certificate %zu cannot be read", path, n + 1);
         } else if (n > 0 && !same(&x[n - 1].issuer, &x[n].subject)) {
@@ -236,34 +232,4 @@ void tls_cred_free(struct tls_cred *c)
     free(c->key);
     free(c->leaf);
     memset(c, 0, sizeof(*c));
-}
-
-/* RFC 6125 section 6.4: a wildcard is the whole first label and stands for one label. */
-static bool name_matches(const struct tls_der *pattern, const char *name, size_t n)
-{
-    const char *p = (const char *)pattern->p;
-    const char *dot;
-
-    if (pattern->n == n && strncasecmp(p, name, n) == 0) {
-        return true;
-    }
-    if (pattern->n < 3 || p[0] != '*' || p[1] != '.') {
-        return false;
-    }
-    dot = memchr(name, '.', n);
-    return dot != NULL && dot > name && n - (size_t)(dot - name) == pattern->n - 1 &&
-           strncasecmp(dot, p + 1, pattern->n - 1) == 0;
-}
-
-bool tls_cred_covers(const struct tls_cred *c, const char *name, size_t n)
-{
-    struct tls_der list = c->x509.sans, value;
-    uint8_t tag;
-
-    while (n > 0 && list.n > 0 && tls_der_next(&list, &tag, &value)) {
-        if (tag == SAN_DNS_NAME && name_matches(&value, name, n)) {
-            return true;
-        }
-    }
-    return false;
 }

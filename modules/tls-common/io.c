@@ -279,6 +279,12 @@ int32_t tls_io_push(struct tls_io *io)
     return push_buffer(io);
 }
 
+bool tls_io_is_tls(const struct tls_io *io)
+{
+    return io->records == 0 ||
+           (io->head[0] >= TLS_RECORD_CCS && io->head[0] <= TLS_RECORD_DATA && io->head[1] == 3);
+}
+
 bool tls_io_waiting(const struct tls_io *io)
 {
     return io->out != NULL;
@@ -338,6 +344,11 @@ void tls_io_alert(struct tls_io *io, uint8_t alert)
         memcpy(t->out + t->out_n, record, sizeof(record));
         t->out_n += sizeof(record);
     }
+}
+
+void tls_io_take_back(void)
+{
+    tls_thread.out_n = 0;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

@@ -95,3 +95,12 @@ int tls_random(uint8_t *p, size_t n)
     }
     return rc;
 }
+
+int tls_digest_mix(wc_Sha256 *sha, const void *p, size_t n)
+{
+    const uint8_t len[] = { (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n };
+
+    return wc_Sha256Update(sha, len, sizeof(len)) != 0 || wc_Sha256Update(sha, p, (word32)n) != 0
+               ? -1
+               : 0;
+}

@@ -229,3 +229,32 @@ int tls_params_apply(const struct tls_params *p, WOLFSSL_CTX *ctx)
     }
     return apply_groups(p, ctx);
 }
+
+bool tls_params_hold(const struct tls_params *p, WOLFSSL *ssl)
+{
+    int minor = wolfSSL_version(ssl) & 0xff;
+    uint16_t suite = (uint16_t)wolfSSL_get_current_cipher_suite(ssl);
+
+    if (minor < p->min || minor > p->max) {
+        return false;
+    }
+    for (uint8_t i = 0; i < p->n_suites; i++) {
+        if (p->suites[i] == suite) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void tls_facts_gather(struct tls_facts *f, WOLFSSL *ssl)
+{
+    const struct tls_suite *suite =
+        tls_suite_by_id((uint16_t)wolfSSL_get_current_cipher_suite(ssl));
+    const char *curve = wolfSSL_get_curve_name(ssl);
+    const struct tls_group *group = curve == NULL ? NULL : tls_group_find(curve);
+
+    f->version = tls_version_name(wolfSSL_version(ssl) & 0xff);
+    f->cipher = suite != NULL ? suite->iana : NULL;
+    f->group = group != NULL ? group->iana : curve;
+    f->resumed = wolfSSL_session_reused(ssl) != 0;
+}

@@ -8,7 +8,9 @@
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/asn_public.h>
 #include <wolfssl/wolfcrypt/random.h>
+#include <wolfssl/wolfcrypt/sha256.h>
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -76,6 +78,8 @@ void tls_io_end(struct tls_io *io);
  * some of it waits, or an error of the stream below. [worker]
  */
 int32_t tls_io_push(struct tls_io *io);
+/* False: what was read last does not begin like a record of TLS (RFC 8446 section 5.1). */
+bool tls_io_is_tls(const struct tls_io *io);
 /* True while written bytes wait for the stream below. */
 bool tls_io_waiting(const struct tls_io *io);
 /*
@@ -85,6 +89,78 @@ bool tls_io_waiting(const struct tls_io *io);
 void tls_io_earn(struct tls_io *io, size_t n);
 /* Append a record of our own making: an alert that the library did not send. [worker] */
 void tls_io_alert(struct tls_io *io, uint8_t alert);
+/* Forget what the library wrote since the last tls_io_push(). [worker] */
+void tls_io_take_back(void);
+
+/* --- stream.c: a stream that speaks TLS ------------------------------------------------------ */
+
+struct tls_stream;
+
+/* What differs between the two ends of TLS. */
+struct tls_role {
+    int (*step)(WOLFSSL *ssl); /* wolfSSL_accept() or wolfSSL_connect() */
+    /* The library is content: PST_OK, or what to fail with after saying why. [worker] */
+    int32_t (*finish)(struct tls_stream *t);
+    /* The library has failed in the handshake with this: say why, answer an error. [worker] */
+    int32_t (*fail)(struct tls_stream *t, int err);
+    /* After each read; NULL: nothing to do then. [worker] */
+    void (*after_read)(struct tls_stream *t);
+};
+
+/* First member of a connection's state, which is the context of the stream's operations. */
+struct tls_stream {
+    const struct tls_role *role;
+    pst_conn *conn;
+    WOLFSSL *ssl; /* NULL before it is stacked and after it was closed */
+    struct tls_io io;
+    uint32_t side;    /* PST_SIDE_*                                    */
+    int32_t failed;   /* the handshake has failed with this, PST_ERR_* */
+    bool done;        /* handshake                                     */
+    bool read_ended;  /* close_notify came                             */
+    bool write_ended; /* close_notify was sent                         */
+};
+
+/*
+ * Stack it on that side of its connection. Role, conn and ssl are set, the rest is zero; it must
+ * not move until it is closed, which frees ssl. After an error ssl is still the caller's. [worker]
+ */
+int32_t tls_stream_stack(struct tls_stream *t, const struct pst_host *host, uint32_t side);
+
+/* --- alerts.c --------------------------------------------------------------------------------- */
+
+/* RFC 8446 section 6. */
+enum {
+    ALERT_CLOSE_NOTIFY = 0,
+    ALERT_UNEXPECTED_MESSAGE = 10,
+    ALERT_HANDSHAKE_FAILURE = 40,
+    ALERT_BAD_CERTIFICATE = 42,
+    ALERT_ILLEGAL_PARAMETER = 47,
+    ALERT_DECODE_ERROR = 50,
+    ALERT_DECRYPT_ERROR = 51,
+    ALERT_PROTOCOL_VERSION = 70,
+    ALERT_INTERNAL_ERROR = 80,
+    ALERT_INAPPROPRIATE_FALLBACK = 86,
+    ALERT_MISSING_EXTENSION = 109,
+    ALERT_CERTIFICATE_REQUIRED = 116,
+    ALERT_NO_APPLICATION_PROTOCOL = 120
+};
+
+/*
+ * The handshake has failed with the library's `err`: make sure that the peer is told, with `wish`
+ * when it is not 0 and the library said nothing. The alert that it gets; -1: none. [worker]
+ */
+int tls_alert_settle(struct tls_stream *t, int err, uint8_t wish);
+/* Send an alert in the clear. [worker] */
+void tls_alert_send(struct tls_stream *t, uint8_t alert);
+/* The fatal alert that came; -1: none. [worker] */
+int tls_alert_received(const struct tls_stream *t);
+/* Tell the host which alerts the library has sent and received. [worker] */
+void tls_alerts_note(const struct tls_stream *t);
+
+/* --- lib.c: digests of policies --------------------------------------------------------------- */
+
+/* Add a value and its length to a digest, so that no two lists of values give the same. 0 or -1. */
+int tls_digest_mix(wc_Sha256 *sha, const void *p, size_t n);
 
 /* --- names.c ------------------------------------------------------------------------------------ */
 
@@ -135,8 +211,80 @@ struct tls_params {
 void tls_params_default(struct tls_params *p);
 /* Apply to a context; 0, or -1: the library refused one of them (never expected). */
 int tls_params_apply(const struct tls_params *p, WOLFSSL_CTX *ctx);
+/* Is what was negotiated among that? Else our settings did not hold. */
+bool tls_params_hold(const struct tls_params *p, WOLFSSL *ssl);
+
+/* What is told about a session. Names are static; NULL: not known. */
+struct tls_facts {
+    const char *version, *cipher, *group;
+    bool resumed;
+};
+void tls_facts_gather(struct tls_facts *f, WOLFSSL *ssl);
+
 /* "TLSv1.2", "TLSv1.3"; NULL for others. */
 const char *tls_version_name(int wire_minor);
+
+/* --- config.c: keys that both directions have ------------------------------------------------- */
+
+/* Their declarations, for a table of options. */
+#define TLS_OPTIONS_PARAMS                                                                         \
+    { .name = "min_version",                                                                       \
+      .type = PST_OPT_STR,                                                                         \
+      .choices = "1.2|1.3",                                                                        \
+      .help = "oldest TLS version (1.2)" },                                                        \
+        { .name = "max_version",                                                                   \
+          .type = PST_OPT_STR,                                                                     \
+          .choices = "1.2|1.3",                                                                    \
+          .help = "newest TLS version (1.3)" },                                                    \
+        { .name = "ciphers",                                                                       \
+          .type = PST_OPT_STR,                                                                     \
+          .flags = PST_OPT_LIST,                                                                   \
+          .help = "cipher suites of TLS 1.2, best first" },                                        \
+        { .name = "ciphersuites",                                                                  \
+          .type = PST_OPT_STR,                                                                     \
+          .flags = PST_OPT_LIST,                                                                   \
+          .help = "cipher suites of TLS 1.3, best first" },                                        \
+    {                                                                                              \
+        .name = "groups", .type = PST_OPT_STR, .flags = PST_OPT_LIST,                              \
+        .help = "key exchange groups, best first"                                                  \
+    }
+
+#define TLS_ALPN_MAX 16
+
+/* Application protocols (RFC 7301), best first. The names are borrowed. */
+struct tls_alpn {
+    struct pst_str name[TLS_ALPN_MAX];
+    uint32_t n;
+    char list[512]; /* comma-separated, for the library */
+};
+
+/* Record an error at a node; answers PST_ERR_CONFIG. [main] */
+int32_t tls_cfg_wrong(const struct pst_host *host, const pst_cfg *node, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The first of two results that is an error. */
+int32_t tls_cfg_both(int32_t a, int32_t b);
+/* An absent key leaves its default in place: PST_ERR_NOT_FOUND becomes PST_OK. */
+int32_t tls_cfg_optional(int32_t rc);
+
+/* Read the keys above into `p`, which is zeroed, without defaults for lists. All errors are
+ * reported. PST_OK or PST_ERR_CONFIG. [main] */
+int32_t tls_cfg_params(const struct pst_host *host, const pst_cfg *cfg, struct tls_params *p);
+/* The same for the list "alpn". [main] */
+int32_t tls_cfg_alpn(const struct pst_host *host, const pst_cfg *cfg, struct tls_alpn *a);
+
+struct tls_cred;
+/*
+ * Load what the keys "certificate" and "key" of `node` name, both required, with a warning about
+ * its time. PST_OK or PST_ERR_CONFIG; free it in either case. [main]
+ */
+int32_t tls_cfg_cred(const struct pst_host *host, const pst_cfg *node, struct tls_cred *c);
+
+/* Can the library be given this name? */
+bool tls_alpn_name_ok(const struct pst_str *name);
+/* Append one that is ok; false: too many. */
+bool tls_alpn_add(struct tls_alpn *a, const struct pst_str *name);
+/* The one of the list that was agreed on; NULL: none. [worker] */
+const struct pst_str *tls_alpn_negotiated(const struct tls_alpn *a, WOLFSSL *ssl);
 
 /* --- x509.c: a bounded reader of certificates ------------------------------------------------- */
 
@@ -149,14 +297,39 @@ struct tls_der {
 struct tls_x509 {
     struct tls_der der, serial, issuer, subject, spki, sans; /* sans: content of GeneralNames */
     uint64_t not_before, not_after;                          /* Unix time */
-    uint16_t curve; /* of an EC key: the id of its TLS group, 0: none we know */
-    uint8_t key;    /* TLS_KEY_*, 0: another kind */
+    const char *sig; /* the hash of its signature, as "SHA256", or "ED25519"; NULL: not known */
+    uint16_t curve;  /* of an EC key: the id of its TLS group, 0: none we know */
+    uint16_t bits;   /* of an RSA modulus or the field of a curve, 0: not known */
+    uint8_t key;     /* TLS_KEY_*, 0: another kind */
 };
 
 /* 0, or -1: not a certificate that we can read. */
 int tls_x509_read(const uint8_t *p, size_t n, struct tls_x509 *out);
+/* True when a DNS name among its alternative names covers this normalised host name. */
+bool tls_x509_covers(const struct tls_x509 *x, const char *name, size_t n);
+/* True when an IP address among them is this one, of 4 or 16 bytes. */
+bool tls_x509_has_ip(const struct tls_x509 *x, const uint8_t *ip, size_t n);
+/* "RSA2048", "EC256", "ED25519"; empty for other kinds. 16 bytes are enough. */
+void tls_x509_key_name(const struct tls_x509 *x, char *buf, size_t n);
 /* The next element of `from`, which advances; *tag is its tag. false: no more, or malformed. */
 bool tls_der_next(struct tls_der *from, uint8_t *tag, struct tls_der *value);
+
+/* --- x509_text.c ------------------------------------------------------------------------------ */
+
+/* Text being written into a fixed buffer; `full` says that something is missing. */
+struct tls_text {
+    char *p;
+    size_t n, room;
+    bool full;
+};
+
+void tls_text_add(struct tls_text *t, const char *p, size_t n);
+void tls_text_hex(struct tls_text *t, const uint8_t *p, size_t n);
+/*
+ * A Name of a certificate (the whole element) as RFC 4514 writes it; `cn` gets the value of its
+ * last common name, which may hold anything. false: malformed, or too long.
+ */
+bool tls_text_name(struct tls_text *t, const struct tls_der *name, struct tls_der *cn);
 
 /* --- creds.c: certificates and keys from files ------------------------------------------------ */
 
@@ -183,8 +356,12 @@ void tls_cred_free(struct tls_cred *c);
 bool tls_cred_proves(const struct tls_cred *c, WOLFSSL_CTX *server_ctx);
 /* Put both into a context; 0, or -1. */
 int tls_cred_apply(const struct tls_cred *c, WOLFSSL_CTX *ctx);
-/* True when a name of the certificate covers this normalised host name. */
-bool tls_cred_covers(const struct tls_cred *c, const char *name, size_t n);
+
+/*
+ * The next certificate of a PEM text that ends in NUL; 1, 0 at the end, -1: damaged. *off advances;
+ * free *der with wc_FreeDer().
+ */
+int tls_pem_next(const uint8_t *pem, size_t n, size_t *off, DerBuffer **der);
 
 /* Read a whole file of at most TLS_FILE_MAX bytes, NUL-terminated; NULL with a sentence in why. */
 uint8_t *tls_file_read(const char *path, bool secret, size_t *n, char *why, size_t why_n);

@@ -5,7 +5,12 @@
  */
 #include "tls-common/tls_common.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
+
+/* Choices of GeneralName (RFC 5280 section 4.2.1.6). */
+enum { SAN_DNS_NAME = 0x82, SAN_IP_ADDRESS = 0x87 };
 
 enum {
     DER_BOOLEAN = 0x01,
@@ -132,6 +137,34 @@ static bool read_time(struct tls_der *from, uint64_t *out)
     return true;
 }
 
+/* Bits of the modulus of an RSAPublicKey (RFC 8017 appendix A.1.1). */
+static uint16_t modulus_bits(struct tls_der spki)
+{
+    struct tls_der key, seq, n;
+    size_t bits;
+
+    if (!expect(&spki, DER_BIT_STRING, &key) || key.n == 0) {
+        return 0;
+    }
+    key.p++;
+    key.n--;
+    if (!expect(&key, DER_SEQUENCE, &seq) || !expect(&seq, DER_INTEGER, &n)) {
+        return 0;
+    }
+    while (n.n > 0 && n.p[0] == 0) {
+        n.p++;
+        n.n--;
+    }
+    if (n.n == 0 || n.n > UINT16_MAX / 8) {
+        return 0;
+    }
+    bits = n.n * 8;
+    for (uint8_t top = n.p[0]; (top & 0x80) == 0; top = (uint8_t)(top << 1)) {
+        bits--;
+    }
+    return (uint16_t)bits;
+}
+
 static void read_key(struct tls_x509 *x)
 {
     struct tls_der spki = x->spki, seq, alg, oid, curve;
@@ -142,18 +175,63 @@ static void read_key(struct tls_x509 *x)
     }
     if (is_oid(&oid, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", 9)) {
         x->key = TLS_KEY_RSA;
+        x->bits = modulus_bits(seq);
     } else if (is_oid(&oid, "\x2b\x65\x70", 3)) {
         x->key = TLS_KEY_ED25519;
     } else if (is_oid(&oid, "\x2a\x86\x48\xce\x3d\x02\x01", 7) && expect(&alg, DER_OID, &curve)) {
         x->key = TLS_KEY_ECDSA;
         if (is_oid(&curve, "\x2a\x86\x48\xce\x3d\x03\x01\x07", 8)) {
             x->curve = 23;
+            x->bits = 256;
         } else if (is_oid(&curve, "\x2b\x81\x04\x00\x22", 5)) {
             x->curve = 24;
+            x->bits = 384;
         } else if (is_oid(&curve, "\x2b\x81\x04\x00\x23", 5)) {
             x->curve = 25;
+            x->bits = 521;
         }
     }
+}
+
+/* The hash that RSASSA-PSS-params name (RFC 4055 section 3.1): [0] AlgorithmIdentifier. */
+static const char *pss_hash(struct tls_der params)
+{
+    static const char *const hashes[] = { "SHA256", "SHA384", "SHA512" };
+    struct tls_der seq, wrapped, alg, oid;
+
+    if (!expect(&params, DER_SEQUENCE, &seq) || !expect(&seq, DER_CONTEXT_0, &wrapped) ||
+        !expect(&wrapped, DER_SEQUENCE, &alg) || !expect(&alg, DER_OID, &oid) || oid.n != 9 ||
+        memcmp(oid.p, "\x60\x86\x48\x01\x65\x03\x04\x02", 8) != 0 || oid.p[8] < 1 || oid.p[8] > 3) {
+        return "SHA1";
+    }
+    return hashes[oid.p[8] - 1];
+}
+
+/* What the certificate was signed with, by its AlgorithmIdentifier; NULL: not known. */
+static const char *signature_name(struct tls_der alg)
+{
+    static const char *const rsa[] = { "SHA256", "SHA384", "SHA512" };
+    static const char *const ecdsa[] = { "SHA224", "SHA256", "SHA384", "SHA512" };
+    struct tls_der oid;
+
+    if (!expect(&alg, DER_OID, &oid)) {
+        return NULL;
+    }
+    if (is_oid(&oid, "\x2b\x65\x70", 3)) {
+        return "ED25519";
+    }
+    if (oid.n == 9 && memcmp(oid.p, "\x2a\x86\x48\x86\xf7\x0d\x01\x01", 8) == 0) {
+        uint8_t arc = oid.p[8];
+
+        return arc == 5                 ? "SHA1"
+               : arc == 10              ? pss_hash(alg)
+               : arc >= 11 && arc <= 13 ? rsa[arc - 11]
+                                        : NULL;
+    }
+    if (oid.n == 8 && memcmp(oid.p, "\x2a\x86\x48\xce\x3d\x04\x03", 7) == 0) {
+        return oid.p[7] >= 1 && oid.p[7] <= 4 ? ecdsa[oid.p[7] - 1] : NULL;
+    }
+    return is_oid(&oid, "\x2a\x86\x48\xce\x3d\x04\x01", 7) ? "SHA1" : NULL;
 }
 
 /* Only subjectAltName (RFC 5280 section 4.2.1.6) is looked for. */
@@ -195,6 +273,9 @@ int tls_x509_read(const uint8_t *p, size_t n, struct tls_x509 *out)
         return -1;
     }
     read_key(out);
+    if (expect(&cert, DER_SEQUENCE, &part)) {
+        out->sig = signature_name(part);
+    }
     while (tbs.n > 0) {
         uint8_t tag;
 
@@ -207,4 +288,62 @@ int tls_x509_read(const uint8_t *p, size_t n, struct tls_x509 *out)
         }
     }
     return 0;
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+/* RFC 6125 section 6.4: a wildcard is the whole first label and stands for one label. */
+static bool name_matches(const struct tls_der *pattern, const char *name, size_t n)
+{
+    const char *p = (const char *)pattern->p;
+    const char *dot;
+
+    if (pattern->n == n && strncasecmp(p, name, n) == 0) {
+        return true;
+    }
+    if (pattern->n < 3 || p[0] != '*' || p[1] != '.') {
+        return false;
+    }
+    dot = memchr(name, '.', n);
+    return dot != NULL && dot > name && n - (size_t)(dot - name) == pattern->n - 1 &&
+           strncasecmp(dot, p + 1, pattern->n - 1) == 0;
+}
+
+bool tls_x509_covers(const struct tls_x509 *x, const char *name, size_t n)
+{
+    struct tls_der list = x->sans, value;
+    uint8_t tag;
+
+    while (n > 0 && list.n > 0 && tls_der_next(&list, &tag, &value)) {
+        if (tag == SAN_DNS_NAME && name_matches(&value, name, n)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool tls_x509_has_ip(const struct tls_x509 *x, const uint8_t *ip, size_t n)
+{
+    struct tls_der list = x->sans, value;
+    uint8_t tag;
+
+    while (list.n > 0 && tls_der_next(&list, &tag, &value)) {
+        if (tag == SAN_IP_ADDRESS && value.n == n && memcmp(value.p, ip, n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void tls_x509_key_name(const struct tls_x509 *x, char *buf, size_t n)
+{
+    const char *kind = x->key == TLS_KEY_RSA ? "RSA" : x->key == TLS_KEY_ECDSA ? "EC" : "";
+
+    if (x->key == TLS_KEY_ED25519) {
+        snprintf(buf, n, "ED25519");
+    } else if (x->bits > 0) {
+        snprintf(buf, n, "%s%u", kind, x->bits);
+    } else {
+        snprintf(buf, n, "%s", kind);
+    }
 }

@@ -116,7 +116,7 @@ static bool contributors_agree(struct session *s, const struct pst_str *chain, u
         const struct pst_tls_client_auth *p = a->all[i];
         uint32_t alert = 0;
 
-        if (p->verify != NULL && p->verify(p->inst, s->conn, &s->peer->cert, chain, n,
+        if (p->verify != NULL && p->verify(p->inst, s->tls.conn, &s->peer->cert, chain, n,
                                            s->engine_error, &alert) != PST_TLS_AUTH_ACCEPT) {
             note_alert(s, alert);
             return false;
@@ -140,7 +140,7 @@ static bool judge(struct session *s, const WOLFSSL_X509_STORE_CTX *store)
         chain[i].p = (const char *)store->certs[i].buffer;
         chain[i].n = store->certs[i].length;
     }
-    s->peer = peer_parse(s->conn, store->certs[0].buffer, store->certs[0].length);
+    s->peer = peer_parse(s->tls.conn, store->certs[0].buffer, store->certs[0].length);
     if (s->peer == NULL) {
         return false;
     }

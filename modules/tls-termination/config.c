@@ -2,7 +2,6 @@
 /* The configuration of an instance. Nothing falls back to something weaker. */
 #include "term.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,26 +29,7 @@ const struct pst_option term_options[TERM_N_OPTIONS] = {
       .sub = cert_options,
       .n_sub = sizeof(cert_options) / sizeof(cert_options[0]),
       .help = "certificates; the best one for each client is chosen" },
-    { .name = "min_version",
-      .type = PST_OPT_STR,
-      .choices = "1.2|1.3",
-      .help = "oldest TLS version (1.2)" },
-    { .name = "max_version",
-      .type = PST_OPT_STR,
-      .choices = "1.2|1.3",
-      .help = "newest TLS version (1.3)" },
-    { .name = "ciphers",
-      .type = PST_OPT_STR,
-      .flags = PST_OPT_LIST,
-      .help = "cipher suites of TLS 1.2, best first" },
-    { .name = "ciphersuites",
-      .type = PST_OPT_STR,
-      .flags = PST_OPT_LIST,
-      .help = "cipher suites of TLS 1.3, best first" },
-    { .name = "groups",
-      .type = PST_OPT_STR,
-      .flags = PST_OPT_LIST,
-      .help = "key exchange groups, best first" },
+    TLS_OPTIONS_PARAMS,
     { .name = "alpn",
       .type = PST_OPT_STR,
       .flags = PST_OPT_LIST,
@@ -64,146 +44,9 @@ const struct pst_option term_options[TERM_N_OPTIONS] = {
 
 #define TICKET_LIFETIME_MS (UINT64_C(12) * 3600 * 1000)
 
-__attribute__((format(printf, 2, 3))) static int32_t wrong(const pst_cfg *node, const char *fmt,
-                                                           ...)
-{
-    char text[1024];
-    va_list ap;
-    int n;
-
-    va_start(ap, fmt);
-    n = vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    if (n < 0) {
-        n = 0;
-    }
-    term_host->cfg_error(node, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
-    return PST_ERR_CONFIG;
-}
-
-/* The worse of two results. */
-static int32_t both(int32_t a, int32_t b)
-{
-    return a != PST_OK ? a : b;
-}
-
-/* --- lists of names --------------------------------------------------------------------------- */
-
-static int32_t add_suite(struct term *t, const pst_cfg *node, const char *name, bool tls13)
-{
-    const struct tls_suite *s = tls_suite_find(name);
-
-    if (s == NULL) {
-        return wrong(node, "\"%s\" is not among the cipher suites that can be used", name);
-    }
-    if ((s->keys == 0) != tls13) {
-        return wrong(node, "%s belongs to TLS 1.%d: write it into \"%s\"", s->iana, tls13 ? 2 : 3,
-                     tls13 ? "ciphers" : "ciphersuites");
-    }
-    if (!tls_suite_present(s)) {
-        return wrong(node, "this build of wolfSSL lacks %s", s->iana);
-    }
-    for (uint8_t i = 0; i < t->params.n_suites; i++) {
-        if (t->params.suites[i] == s->id) {
-            return wrong(node, "%s is given twice", s->iana);
-        }
-    }
-    t->params.suites[t->params.n_suites++] = s->id;
-    return PST_OK;
-}
-
-static int32_t add_group(struct term *t, const pst_cfg *node, const char *name)
-{
-    const struct tls_group *g = tls_group_find(name);
-
-    if (g == NULL) {
-        return wrong(node, "\"%s\" is not among the groups that can be used", name);
-    }
-    if (!tls_group_present(g)) {
-        return wrong(node, "this build of wolfSSL lacks %s", g->iana);
-    }
-    for (uint8_t i = 0; i < t->params.n_groups; i++) {
-        if (t->params.groups[i] == g->id) {
-            return wrong(node, "%s is given twice", g->iana);
-        }
-    }
-    t->params.groups[t->params.n_groups++] = g->id;
-    return PST_OK;
-}
-
-static int32_t add_alpn(struct term *t, const pst_cfg *node, const struct pst_str *name)
-{
-    size_t have = strlen(t->alpn_list);
-
-    if (name->n == 0 || name->n > 255 || memchr(name->p, ',', name->n) != NULL) {
-        return wrong(node, "a protocol name has 1 to 255 bytes and no comma");
-    }
-    if (t->n_alpn == TERM_ALPN_MAX || have + name->n + 2 > sizeof(t->alpn_list)) {
-        return wrong(node, "too many protocols");
-    }
-    snprintf(t->alpn_list + have, sizeof(t->alpn_list) - have, "%s%s", have > 0 ? "," : "",
-             name->p);
-    t->alpn[t->n_alpn++] = *name;
-    return PST_OK;
-}
-
-static int32_t read_list(struct term *t, const pst_cfg *cfg, const char *key)
-{
-    const pst_cfg *list = term_host->cfg_get(cfg, key);
-    uint32_t n = list == NULL ? 0 : term_host->cfg_count(list);
-    int32_t rc = PST_OK;
-
-    if (list != NULL && n == 0) {
-        return wrong(list, "an empty list would leave nothing to negotiate");
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        const pst_cfg *node = term_host->cfg_at(list, i);
-        struct pst_str name;
-        int32_t one = term_host->cfg_str(node, NULL, &name);
-
-        if (one == PST_OK && strcmp(key, "alpn") == 0) {
-            one = add_alpn(t, node, &name);
-        } else if (one == PST_OK && strcmp(key, "groups") == 0) {
-            one = add_group(t, node, name.p);
-        } else if (one == PST_OK) {
-            one = add_suite(t, node, name.p, strcmp(key, "ciphersuites") == 0);
-        }
-        rc = both(rc, one);
-    }
-    return rc;
-}
+#define wrong(node, ...) tls_cfg_wrong(term_host, node, __VA_ARGS__)
 
 /* --- certificates ----------------------------------------------------------------------------- */
-
-static void warn_of_time(const pst_cfg *node, const struct tls_cred *c)
-{
-    uint64_t now = term_host->wall_us() / 1000000;
-    const char *text = now > c->x509.not_after    ? "the certificate has expired"
-                       : now < c->x509.not_before ? "the certificate is not valid yet"
-                                                  : NULL;
-    if (text != NULL) {
-        term_host->cfg_warn(node, text, strlen(text));
-    }
-}
-
-static int32_t read_certificate(struct term *t, const pst_cfg *node)
-{
-    struct tls_cred *c = &t->certs[t->n_certs].cred;
-    struct pst_str cert, key;
-    char why[700] = "";
-    int32_t rc = both(term_host->cfg_path(node, "certificate", &cert),
-                      term_host->cfg_path(node, "key", &key));
-
-    if (rc != PST_OK) {
-        return rc;
-    }
-    t->n_certs++;
-    if (tls_cred_load(c, cert.p, key.p, why, sizeof(why)) != 0) {
-        return wrong(node, "%s", why);
-    }
-    warn_of_time(node, c);
-    return PST_OK;
-}
 
 static int32_t read_certificates(struct term *t, const pst_cfg *cfg)
 {
@@ -222,48 +65,15 @@ static int32_t read_certificates(struct term *t, const pst_cfg *cfg)
         return PST_ERR_NOMEM;
     }
     for (uint32_t i = 0; i < n; i++) {
-        rc = both(rc, read_certificate(t, term_host->cfg_at(list, i)));
+        struct term_cert *c = &t->certs[t->n_certs++];
+
+        rc = tls_cfg_both(rc, tls_cfg_cred(term_host, term_host->cfg_at(list, i), &c->cred));
+        tls_x509_key_name(&c->cred.x509, c->key_name, sizeof(c->key_name));
     }
     return rc;
 }
 
 /* --- the rest --------------------------------------------------------------------------------- */
-
-/* PST_ERR_NOT_FOUND leaves the default in place. */
-static int32_t optional(int32_t rc)
-{
-    return rc == PST_ERR_NOT_FOUND ? PST_OK : rc;
-}
-
-static int32_t read_version(const pst_cfg *cfg, const char *key, uint8_t *minor)
-{
-    struct pst_str v;
-    int32_t rc = term_host->cfg_str(cfg, key, &v);
-
-    if (rc == PST_OK) {
-        *minor = strcmp(v.p, "1.3") == 0 ? 4 : 3;
-    }
-    return optional(rc);
-}
-
-/* A list for a version that is not allowed would be dead letters. */
-static int32_t check_versions(const struct term *t, const pst_cfg *cfg)
-{
-    const pst_cfg *c12 = term_host->cfg_get(cfg, "ciphers");
-    const pst_cfg *c13 = term_host->cfg_get(cfg, "ciphersuites");
-    int32_t rc = PST_OK;
-
-    if (t->params.min > t->params.max) {
-        return wrong(cfg, "min_version is newer than max_version");
-    }
-    if (c12 != NULL && t->params.min > 3) {
-        rc = wrong(c12, "\"ciphers\" are those of TLS 1.2, which min_version excludes");
-    }
-    if (c13 != NULL && t->params.max < 4) {
-        rc = wrong(c13, "\"ciphersuites\" are those of TLS 1.3, which max_version excludes");
-    }
-    return rc;
-}
 
 /* With a suite list that no certificate fits, TLS 1.2 clients would all be refused. */
 static int32_t check_suites_fit(const struct term *t, const pst_cfg *cfg)
@@ -288,8 +98,9 @@ static int32_t read_tickets(struct term *t, const pst_cfg *cfg)
 {
     uint64_t ms = TICKET_LIFETIME_MS;
     uint32_t on = 1;
-    int32_t rc = both(optional(term_host->cfg_bool(cfg, "tickets", &on)),
-                      optional(term_host->cfg_duration(cfg, "ticket_lifetime", &ms)));
+    int32_t rc =
+        tls_cfg_both(tls_cfg_optional(term_host->cfg_bool(cfg, "tickets", &on)),
+                     tls_cfg_optional(term_host->cfg_duration(cfg, "ticket_lifetime", &ms)));
 
     t->tickets_on = on != 0;
     t->tickets.lifetime = (uint32_t)(ms / 1000);
@@ -298,19 +109,11 @@ static int32_t read_tickets(struct term *t, const pst_cfg *cfg)
 
 static int32_t configure_edge(struct term *t, const pst_cfg *cfg)
 {
-    static const char *const lists[] = { "ciphersuites", "ciphers", "groups", "alpn" };
-    int32_t rc = PST_OK;
+    int32_t rc = tls_cfg_params(term_host, cfg, &t->params);
 
-    t->params.min = 3;
-    t->params.max = 4;
-    rc = both(rc, read_version(cfg, "min_version", &t->params.min));
-    rc = both(rc, read_version(cfg, "max_version", &t->params.max));
-    rc = both(rc, check_versions(t, cfg));
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        rc = both(rc, read_list(t, cfg, lists[i]));
-    }
-    rc = both(rc, read_tickets(t, cfg));
-    rc = both(rc, read_certificates(t, cfg));
+    rc = tls_cfg_both(rc, tls_cfg_alpn(term_host, cfg, &t->alpn));
+    rc = tls_cfg_both(rc, read_tickets(t, cfg));
+    rc = tls_cfg_both(rc, read_certificates(t, cfg));
     if (rc == PST_OK) {
         tls_params_default(&t->params);
         rc = check_suites_fit(t, cfg);

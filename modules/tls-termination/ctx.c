@@ -5,18 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <wolfssl/wolfcrypt/sha256.h>
-
 /* --- making ----------------------------------------------------------------------------------- */
-
-static int mix(wc_Sha256 *sha, const void *p, size_t n)
-{
-    const uint8_t len[] = { (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n };
-
-    return wc_Sha256Update(sha, len, sizeof(len)) != 0 || wc_Sha256Update(sha, p, (word32)n) != 0
-               ? -1
-               : 0;
-}
 
 /* Everything that a resumed session must not get around: it is part of each ticket's seal. */
 static int policy_digest(struct term *t)
@@ -31,16 +20,17 @@ static int policy_digest(struct term *t)
     if (wc_InitSha256(&sha) != 0) {
         return -1;
     }
-    rc |= mix(&sha, label, sizeof(label));
-    rc |= mix(&sha, edge.p, edge.n);
-    rc |= mix(&sha, &t->params.min, 1);
-    rc |= mix(&sha, &t->params.max, 1);
-    rc |= mix(&sha, t->params.suites, t->params.n_suites * sizeof(t->params.suites[0]));
-    rc |= mix(&sha, t->params.groups, t->params.n_groups * sizeof(t->params.groups[0]));
-    rc |= mix(&sha, t->alpn_list, strlen(t->alpn_list));
-    rc |= mix(&sha, &t->auth.mode, sizeof(t->auth.mode));
+    rc |= tls_digest_mix(&sha, label, sizeof(label));
+    rc |= tls_digest_mix(&sha, edge.p, edge.n);
+    rc |= tls_digest_mix(&sha, &t->params.min, 1);
+    rc |= tls_digest_mix(&sha, &t->params.max, 1);
+    rc |= tls_digest_mix(&sha, t->params.suites, t->params.n_suites * sizeof(t->params.suites[0]));
+    rc |= tls_digest_mix(&sha, t->params.groups, t->params.n_groups * sizeof(t->params.groups[0]));
+    rc |= tls_digest_mix(&sha, t->alpn.list, strlen(t->alpn.list));
+    rc |= tls_digest_mix(&sha, &t->auth.mode, sizeof(t->auth.mode));
     for (uint32_t i = 0; i < t->auth.n; i++) {
-        rc |= mix(&sha, t->auth.all[i]->policy_digest, sizeof(t->auth.all[i]->policy_digest));
+        rc |= tls_digest_mix(&sha, t->auth.all[i]->policy_digest,
+                             sizeof(t->auth.all[i]->policy_digest));
     }
     rc |= wc_Sha256Final(&sha, t->tickets.policy);
     wc_Sha256Free(&sha);
@@ -122,7 +112,16 @@ enum {
     SIG_ED25519 = 0x0807
 };
 
-#define SUPPORTED_VERSIONS 43 /* an extension: RFC 8446 section 4.2 */
+/* Extensions: RFC 8446 section 4.2. */
+enum {
+    SUPPORTED_GROUPS = 10,
+    SIGNATURE_ALGORITHMS = 13,
+    PRE_SHARED_KEY = 41,
+    SUPPORTED_VERSIONS = 43,
+    KEY_SHARE = 51
+};
+
+#define FALLBACK_SCSV 0x5600 /* a cipher suite that says something: RFC 7507 */
 
 static bool has(const uint16_t *list, uint32_t n, uint16_t what)
 {
@@ -193,7 +192,7 @@ const struct term_cert *term_choose(const struct term *t, const struct pst_hello
 
         /* First what the client can use at all, then the right name, then the cheaper key. */
         score += usable(t, hello, &c->cred.x509) ? 4 : 0;
-        score += tls_cred_covers(&c->cred, hello->sni.p, hello->sni.n) ? 2 : 0;
+        score += tls_x509_covers(&c->cred.x509, hello->sni.p, hello->sni.n) ? 2 : 0;
         score += c->cred.x509.key != TLS_KEY_RSA ? 1 : 0;
         if (score > best_score) {
             best = c;
@@ -204,13 +203,27 @@ const struct term_cert *term_choose(const struct term *t, const struct pst_hello
 }
 
 /* RFC 8446 section 4.2.1: without supported_versions a hello speaks of TLS 1.2 at most. */
-static bool shares_version(const struct term *t, const struct pst_hello *h)
+static bool shares_tls13(const struct term *t, const struct pst_hello *h)
 {
-    bool tls13 = has(h->versions, h->n_versions, 0x0304) && has_extension(h, SUPPORTED_VERSIONS);
-    bool tls12 = has_extension(h, SUPPORTED_VERSIONS) ? has(h->versions, h->n_versions, 0x0303)
-                                                      : h->legacy_version >= 0x0303;
+    return t->params.max >= 4 && has_extension(h, SUPPORTED_VERSIONS) &&
+           has(h->versions, h->n_versions, 0x0304);
+}
 
-    return (tls13 && t->params.max >= 4) || (tls12 && t->params.min <= 3);
+static bool shares_tls12(const struct term *t, const struct pst_hello *h)
+{
+    return t->params.min <= 3 &&
+           (has_extension(h, SUPPORTED_VERSIONS) ? has(h->versions, h->n_versions, 0x0303)
+                                                 : h->legacy_version >= 0x0303);
+}
+
+/* RFC 8446 section 9.2: what a hello of TLS 1.3 must have. Not every library looks. */
+static bool lacks_extension(const struct pst_hello *h)
+{
+    bool groups = has_extension(h, SUPPORTED_GROUPS);
+
+    return groups != has_extension(h, KEY_SHARE) ||
+           (!has_extension(h, PRE_SHARED_KEY) &&
+            !(groups && has_extension(h, SIGNATURE_ALGORITHMS)));
 }
 
 static bool shares_group(const struct term *t, const struct pst_hello *h)
@@ -225,9 +238,23 @@ static bool shares_group(const struct term *t, const struct pst_hello *h)
 
 uint8_t term_refuses(const struct term *t, const struct pst_hello *hello, const char **why)
 {
-    if (!shares_version(t, hello)) {
+    bool tls13 = shares_tls13(t, hello);
+
+    if (hello->n_ciphers > TERM_CLIENT_SUITES) {
+        *why = "more cipher suites than this build of wolfSSL can take";
+        return ALERT_HANDSHAKE_FAILURE;
+    }
+    if (!tls13 && !shares_tls12(t, hello)) {
         *why = "no TLS version in common";
         return ALERT_PROTOCOL_VERSION;
+    }
+    if (!tls13 && t->params.max >= 4 && has(hello->ciphers, hello->n_ciphers, FALLBACK_SCSV)) {
+        *why = "the client fell back to an older version, which somebody made it do";
+        return ALERT_INAPPROPRIATE_FALLBACK;
+    }
+    if (tls13 && lacks_extension(hello)) {
+        *why = "the hello lacks an extension of TLS 1.3";
+        return ALERT_MISSING_EXTENSION;
     }
     if (!shares_group(t, hello)) {
         *why = "no key exchange group in common";
@@ -238,10 +265,10 @@ uint8_t term_refuses(const struct term *t, const struct pst_hello *hello, const 
 
 int term_choose_alpn(const struct term *t, const struct pst_hello *hello)
 {
-    for (uint32_t i = 0; i < t->n_alpn; i++) {
+    for (uint32_t i = 0; i < t->alpn.n; i++) {
         for (uint32_t k = 0; k < hello->n_alpn; k++) {
-            if (t->alpn[i].n == hello->alpn[k].n &&
-                memcmp(t->alpn[i].p, hello->alpn[k].p, t->alpn[i].n) == 0) {
+            if (t->alpn.name[i].n == hello->alpn[k].n &&
+                memcmp(t->alpn.name[i].p, hello->alpn[k].p, t->alpn.name[i].n) == 0) {
                 return (int)i;
             }
         }

@@ -81,7 +81,7 @@ static int32_t on_transport(struct pst_call *k)
     const struct pst_hello *hello;
 
     s->term = k->inst;
-    s->conn = k->conn;
+    s->tls.conn = k->conn;
     if (!s->term->here) {
         return PST_NEXT;
     }
@@ -128,7 +128,7 @@ static const struct pst_hooks hooks = {
 };
 
 static struct pst_module module = {
-    PST_MODULE_HEAD(0, 0),
+    PST_MODULE_HEAD(1, 0),
     .name = TERM_NAME,
     .scopes = PST_SCOPE_EDGE,
     .roles = PST_ROLE_CLIENT_TRANSPORT,

@@ -14,22 +14,14 @@
 
 #define TERM_NAME       "tls-termination"
 #define TERM_CERTS_MAX  32
-#define TERM_ALPN_MAX   16
 #define TERM_DIGEST     32
 #define TERM_AUTH_DEPTH 4
-
-/* RFC 8446 section 6. */
-enum {
-    ALERT_UNEXPECTED_MESSAGE = 10,
-    ALERT_HANDSHAKE_FAILURE = 40,
-    ALERT_BAD_CERTIFICATE = 42,
-    ALERT_DECODE_ERROR = 50,
-    ALERT_DECRYPT_ERROR = 51,
-    ALERT_PROTOCOL_VERSION = 70,
-    ALERT_INTERNAL_ERROR = 80,
-    ALERT_CERTIFICATE_REQUIRED = 116,
-    ALERT_NO_APPLICATION_PROTOCOL = 120
-};
+/* Suites that the library takes in a hello: 150 when it was built without a word about it. */
+#ifdef WOLFSSL_MAX_SUITE_SZ
+#define TERM_CLIENT_SUITES (WOLFSSL_MAX_SUITE_SZ / 2)
+#else
+#define TERM_CLIENT_SUITES 150
+#endif
 
 /* The host, set once in load(), read-only afterwards. */
 extern const struct pst_host *term_host;
@@ -49,6 +41,7 @@ struct term_tickets {
 struct term_cert {
     struct tls_cred cred;
     WOLFSSL_CTX *ctx;
+    char key_name[16]; /* "RSA2048" */
 };
 
 /* What the modules that judge client certificates ask for, all of them together. */
@@ -66,9 +59,7 @@ struct term {
     struct tls_params params;
     struct term_cert *certs;
     uint32_t n_certs;
-    struct pst_str alpn[TERM_ALPN_MAX];
-    uint32_t n_alpn;
-    char alpn_list[512]; /* comma-separated, for the library */
+    struct tls_alpn alpn;
     bool tickets_on;
     struct term_tickets tickets;
     struct term_auth auth;
@@ -89,8 +80,9 @@ int32_t term_contexts(struct term *t);
 /* The certificate that suits a client best; never NULL. [worker] */
 const struct term_cert *term_choose(const struct term *t, const struct pst_hello *hello);
 /*
- * The alert for a client that has no version or group in common with us, and why; 0: none. wolfSSL
- * would answer some of them with something else, or ask for a group already offered. [worker]
+ * The alert for a client that has no version or group in common with us, falls back, or names too
+ * many suites, and why; 0: none. wolfSSL would answer some of them with something else, or ask for a group already
+ * offered. [worker]
  */
 uint8_t term_refuses(const struct term *t, const struct pst_hello *hello, const char **why);
 /* The first protocol of ours that the client offers; -1: none. [worker] */
@@ -120,31 +112,20 @@ int auth_apply(const struct term *t, WOLFSSL_CTX *ctx);
 
 /* --- stream.c --------------------------------------------------------------------------------- */
 
-/* What is told about a connection once its handshake is done. Names are static. */
-struct term_facts {
-    const char *version, *cipher, *group; /* NULL: not known */
-    struct pst_str alpn;                  /* n 0: none; points into the instance */
-    bool resumed;
-};
-
 /* The state of a connection, a block of the host's. */
 struct session {
+    struct tls_stream tls; /* first: see there */
     struct term *term;
-    pst_conn *conn;
-    WOLFSSL *ssl; /* NULL before on_transport and after close() */
-    struct tls_io io;
-    struct term_facts facts;
+    const struct term_cert *cert; /* what it is served with */
+    struct tls_facts facts;
+    struct pst_str alpn;    /* n 0: none; points into the instance */
     struct term_peer *peer; /* a certificate that was judged, NULL: none */
-    int32_t failed;         /* the handshake has failed with this, PST_ERR_* */
     uint32_t engine_error;  /* first complaint about the client's chain, 0: none */
     uint8_t alert;          /* a contributor's wish, 0: none */
-    bool done;              /* handshake */
     bool judged, verified;  /* the client's certificate was looked at; its chain holds */
-    bool read_ended;        /* close_notify came */
-    bool write_ended;       /* close_notify was sent */
 };
 
-/* Stack the session's stream; its term and conn are set. A verdict. [worker] */
+/* Stack the session's stream; its term and tls.conn are set. A verdict. [worker] */
 int32_t session_start(struct session *s, const struct pst_hello *hello);
 
 /* --- errors.c --------------------------------------------------------------------------------- */
@@ -153,7 +134,7 @@ int32_t session_start(struct session *s, const struct pst_hello *hello);
  * The library has failed in a handshake: make sure that the client gets an alert, and tell the
  * host why. Answers PST_ERR_PROTOCOL, or the error of the stream below. [worker]
  */
-int32_t session_failed(struct session *s, int err);
+int32_t session_failed(struct tls_stream *t, int err);
 /* Refuse a client before the library has said anything. Answers PST_ERR_PROTOCOL. [worker] */
 int32_t session_refused(struct session *s, uint8_t alert, const char *why);
 

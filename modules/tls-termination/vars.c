@@ -24,6 +24,11 @@ enum var {
     V_SERIAL,
     V_CERT_SHA256,
     V_SPKI_SHA256,
+    V_ISSUER,
+    V_NOT_AFTER,
+    V_DER,
+    V_CERT_KEY,
+    V_CERT_SIG,
     V_COUNT
 };
 
@@ -43,6 +48,11 @@ static const struct {
     [V_SERIAL] = { PST_VAR_TLS_PEER_SERIAL, PST_VALUE_STR },
     [V_CERT_SHA256] = { PST_VAR_TLS_PEER_CERT_SHA256, PST_VALUE_BYTES },
     [V_SPKI_SHA256] = { PST_VAR_TLS_PEER_SPKI_SHA256, PST_VALUE_BYTES },
+    [V_ISSUER] = { PST_VAR_TLS_PEER_ISSUER, PST_VALUE_STR },
+    [V_NOT_AFTER] = { PST_VAR_TLS_PEER_NOT_AFTER, PST_VALUE_U64 },
+    [V_DER] = { PST_VAR_TLS_PEER_DER, PST_VALUE_BYTES },
+    [V_CERT_KEY] = { PST_VAR_TLS_CERT_KEY, PST_VALUE_STR },
+    [V_CERT_SIG] = { PST_VAR_TLS_CERT_SIG, PST_VALUE_STR },
 };
 
 static void give_str(struct pst_value *v, struct pst_str s)
@@ -59,11 +69,11 @@ static void give_bool(struct pst_value *v, bool b)
     v->u.u64 = b;
 }
 
-static void give_digest(struct pst_value *v, const uint8_t digest[32])
+static void give_bytes(struct pst_value *v, const void *p, size_t n)
 {
     v->type = PST_VALUE_BYTES;
-    v->u.str.p = (const char *)digest;
-    v->u.str.n = 32;
+    v->u.str.p = p;
+    v->u.str.n = n;
 }
 
 static void give_peer(enum var which, const struct term_peer *p, struct pst_value *v)
@@ -82,10 +92,20 @@ static void give_peer(enum var which, const struct term_peer *p, struct pst_valu
         give_str(v, p->cert.serial);
         break;
     case V_CERT_SHA256:
-        give_digest(v, p->cert.cert_sha256);
+        give_bytes(v, p->cert.cert_sha256, sizeof(p->cert.cert_sha256));
         break;
     case V_SPKI_SHA256:
-        give_digest(v, p->cert.spki_sha256);
+        give_bytes(v, p->cert.spki_sha256, sizeof(p->cert.spki_sha256));
+        break;
+    case V_ISSUER:
+        give_str(v, p->cert.issuer);
+        break;
+    case V_NOT_AFTER:
+        v->type = PST_VALUE_U64;
+        v->u.u64 = p->cert.not_after;
+        break;
+    case V_DER:
+        give_bytes(v, p->cert.der.p, p->cert.der.n);
         break;
     default:
         break;
@@ -107,7 +127,7 @@ static int32_t get(void *ctx, pst_conn *conn, struct pst_value *value)
     enum var which = (enum var)(uintptr_t)ctx;
     const struct session *s = session_of(conn);
 
-    if (s == NULL || !s->done) {
+    if (s == NULL || !s->tls.done) {
         return PST_OK;
     }
     switch (which) {
@@ -121,13 +141,19 @@ static int32_t get(void *ctx, pst_conn *conn, struct pst_value *value)
         give_str(value, pst_str_of(s->facts.group));
         break;
     case V_ALPN:
-        give_str(value, s->facts.alpn);
+        give_str(value, s->alpn);
         break;
     case V_RESUMED:
         give_bool(value, s->facts.resumed);
         break;
     case V_VERIFIED:
         give_bool(value, s->verified);
+        break;
+    case V_CERT_KEY:
+        give_str(value, pst_str_of(s->cert->key_name));
+        break;
+    case V_CERT_SIG:
+        give_str(value, pst_str_of(s->cert->cred.x509.sig));
         break;
     default:
         if (s->peer != NULL) {
@@ -164,5 +190,5 @@ int32_t vars_bind(struct session *s)
     struct pst_value v = { .type = PST_VALUE_U64 };
 
     v.u.u64 = (uintptr_t)s;
-    return term_host->note_set(s->conn, session_id, &v);
+    return term_host->note_set(s->tls.conn, session_id, &v);
 }

@@ -349,6 +349,8 @@ static void print_pst_host(void)
     MEMBER(pst_host, wall_us);
     MEMBER(pst_host, conn_alert);
     MEMBER(pst_host, upstream_target);
+    MEMBER(pst_host, conn_twin);
+    MEMBER(pst_host, instance_enforces);
 }
 
 static void print_pst_san(void)
@@ -401,6 +403,7 @@ static void print_pst_log_sink(void)
     MEMBER(pst_log_sink, close);
     MEMBER(pst_log_sink, write);
     MEMBER(pst_log_sink, dropped);
+    MEMBER(pst_log_sink, tell_lost);
 }
 
 int main(void)

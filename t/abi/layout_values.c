@@ -33,6 +33,7 @@ static void print_values_1(void)
     VALUE(PST_ERR_PROTOCOL);
     VALUE(PST_WANT_READ);
     VALUE(PST_WANT_WRITE);
+    VALUE(PST_AGAIN);
     VALUE(PST_ERROR);
     VALUE(PST_NEXT);
     VALUE(PST_DENY);

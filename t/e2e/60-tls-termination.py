@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from hello_peers import noise
+from hello_peers import SUITES, connect, hello, noise, record
 from relay_peers import listen, log_line, memory, read_exactly, read_to_end, reset, run, same, \
     wait_for
 from tls_peers import Client, client_context, tiny_records
@@ -73,6 +73,28 @@ def more_in_record():
     except ssl.SSLError as e:
         same("alert", True, "unexpected message" in str(e).lower().replace("_", " "))
     client.sock.close()
+
+
+def answer_to(name, suites):
+    """What a hello with these suites gets: "hello", or the number of an alert."""
+    with connect(PORT) as sock:
+        sock.sendall(record(hello(name=name, suites=suites)))
+        head = read_exactly(sock, 5)
+        body = read_exactly(sock, int.from_bytes(head[3:5], "big"))
+        return "hello" if head[0] == 22 and body[0] == 2 else body[1] if head[0] == 21 else None
+
+
+def many_suites():
+    """suites by the hundred are taken, or refused with alert 40 where wolfSSL has no room for them"""
+    unknown = tuple(range(0xD000, 0xD000 + 400))
+    for name in (b"echo.test", b"b12.test"):
+        same("140 more", "hello", answer_to(name, unknown[:140] + SUITES + (0xC030,)))
+        with open(LOG, encoding="utf-8") as f:
+            before = f.read().count("more cipher suites than")
+        got = answer_to(name, unknown + SUITES + (0xC030,))
+        with open(LOG, encoding="utf-8") as f:
+            refused = f.read().count("more cipher suites than") > before
+        same("400 more", 40 if refused else "hello", got)
 
 
 def bulk_each(version, up):
@@ -307,6 +329,6 @@ def pieces():
         same("all", (2000 * 11, "fin"), (lambda r: (len(r[0]), r[1]))(read_to_end(p.upstream)))
 
 
-sys.exit(run(fragmented, more_in_record, pieces, half_close, half_close_other, truncated,
+sys.exit(run(fragmented, more_in_record, many_suites, pieces, half_close, half_close_other, truncated,
              upstream_reset, garbage, aborts, resumption, crossing, new_certificate, slow_client,
              bulk))

@@ -32,30 +32,7 @@ new_cert next "$P256" echo.test,DNS:echo3.test
 new_cert echo2 "$P256" echo2.test
 new_cert noticket "$P256" noticket.test
 
-mkdir -p "$WORK/nginx"
-cat >"$WORK/nginx/nginx.conf" <<EOC
-daemon off;
-master_process off;
-pid $WORK/nginx/pid;
-error_log $WORK/nginx/error.log info;
-events { }
-http {
-    access_log off;
-    client_body_temp_path $WORK/nginx/body;
-    proxy_temp_path $WORK/nginx/proxy;
-    fastcgi_temp_path $WORK/nginx/fastcgi;
-    uwsgi_temp_path $WORK/nginx/uwsgi;
-    scgi_temp_path $WORK/nginx/scgi;
-    server {
-        listen 127.0.0.1:$HTTP;
-        default_type text/plain;
-        location / { return 200 "plain \$host \$request_uri\\n"; }
-    }
-}
-EOC
-background nginx "$(PATH=$PATH:/usr/sbin command -v nginx)" -p "$WORK/nginx" \
-    -e "$WORK/nginx/error.log" -c "$WORK/nginx/nginx.conf"
-wait_for_port "$HTTP"
+start_nginx_plain plain "$HTTP"
 start_nginx_tls tls "$TLS" b
 
 # edge NAME UPSTREAM MEMBERS CERTIFICATE...
@@ -205,6 +182,8 @@ openssl_refused b12.test 70 -tls1_3
 gnutls_refused a.test 70 'NORMAL:-VERS-ALL:+VERS-TLS1.1'
 gnutls_refused w.test 70 'NORMAL:-VERS-ALL:+VERS-TLS1.2'
 gnutls_refused b12.test 70 'NORMAL:-VERS-ALL:+VERS-TLS1.3'
+openssl_refused a.test 86 -tls1_2 -fallback_scsv
+openssl_gets b12.test 'New, TLSv1.2' -tls1_2 -fallback_scsv
 openssl_refused a.test 40 -tls1_2 -cipher AES128-SHA
 openssl_refused a.test 40 -tls1_2 -cipher "ECDHE-ECDSA-AES128-SHA"
 openssl_refused a.test 40 -tls1_2 -cipher "aNULL:eNULL:@SECLEVEL=0"

@@ -94,30 +94,7 @@ DIGEST=$(openssl x509 -in "$CERTS/stranger.pem" -noout -fingerprint -sha256 | cu
 
 # --- the daemon -------------------------------------------------------------------------------
 
-mkdir -p "$WORK/nginx"
-cat >"$WORK/nginx/nginx.conf" <<EOC
-daemon off;
-master_process off;
-pid $WORK/nginx/pid;
-error_log $WORK/nginx/error.log info;
-events { }
-http {
-    access_log off;
-    client_body_temp_path $WORK/nginx/body;
-    proxy_temp_path $WORK/nginx/proxy;
-    fastcgi_temp_path $WORK/nginx/fastcgi;
-    uwsgi_temp_path $WORK/nginx/uwsgi;
-    scgi_temp_path $WORK/nginx/scgi;
-    server {
-        listen 127.0.0.1:$HTTP;
-        default_type text/plain;
-        location / { return 200 "answered\\n"; }
-    }
-}
-EOC
-background nginx "$(PATH=$PATH:/usr/sbin command -v nginx)" -p "$WORK/nginx" \
-    -e "$WORK/nginx/error.log" -c "$WORK/nginx/nginx.conf"
-wait_for_port "$HTTP"
+start_nginx_plain answered "$HTTP"
 
 # edge NAME [MEMBERS]: with mutual-tls when there are members.
 edge()

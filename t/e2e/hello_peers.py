@@ -47,10 +47,13 @@ def alpn_list(*protocols):
     return extension(16, vector(2, b"".join(vector(1, p) for p in protocols)))
 
 
-def hello(name=b"a.test", alpn=(), size=0, sni=None, extra=b""):
+SUITES = (0x1301, 0x1302, 0x1303, 0xC02B, 0xC02F)
+
+
+def hello(name=b"a.test", alpn=(), size=0, sni=None, extra=b"", suites=SUITES):
     """A ClientHello message. sni: that extension as bytes instead; size: of the whole message."""
     body = b"\x03\x03" + noise(32, 7) + vector(1, noise(32, 8))
-    body += vector(2, struct.pack("!5H", 0x1301, 0x1302, 0x1303, 0xC02B, 0xC02F))
+    body += vector(2, b"".join(struct.pack("!H", s) for s in suites))
     body += vector(1, b"\0")
     ext = extension(43, vector(1, struct.pack("!HH", 0x0304, 0x0303)))
     ext += extension(10, vector(2, struct.pack("!HH", 0x001D, 0x0017)))

@@ -205,15 +205,13 @@ make_certs()
     [ -d "$CERTS" ] || bash "$top_srcdir/t/certs/gen.sh" "$CERTS" || fail "no certificates"
 }
 
-# start_nginx_tls NAME PORT CERTIFICATE [DIRECTIVE...]: an HTTPS server on 127.0.0.1 with
-# $CERTS/CERTIFICATE.pem that answers every request with "NAME <SNI> <path>". Serves the files of
-# $WORK/files below /files/.
-start_nginx_tls()
+# run_nginx NAME LISTEN DIRECTIVE...: a server with these directives, of which LISTEN is the first.
+# Serves the files of $WORK/files below /files/.
+run_nginx()
 {
-    local name=$1 port=$2 cert=$3 dir=$WORK/nginx-$1
-    shift 3
+    local name=$1 listen=$2 dir=$WORK/nginx-$1
+    shift 2
     need nginx
-    make_certs
     mkdir -p "$dir" "$WORK/files"
     cat >"$dir/nginx.conf" <<CONF
 daemon off;
@@ -232,20 +230,38 @@ http {
     keepalive_timeout 60s;
     client_max_body_size 0;
     server {
-        listen 127.0.0.1:$port ssl backlog=4096;
-        ssl_certificate $CERTS/$cert.pem;
-        ssl_certificate_key $CERTS/$cert.key;
+        listen 127.0.0.1:$listen;
         default_type text/plain;
         $*
         location /files/ { alias $WORK/files/; }
-        location / { return 200 "$name \$ssl_server_name \$request_uri\\n"; }
     }
 }
 CONF
     background "nginx-$name" "$(PATH=$PATH:/usr/sbin command -v nginx)" -p "$dir" -e "$dir/error.log" \
         -c "$dir/nginx.conf"
     LOGS+=("$dir/error.log")
-    wait_for_port "$port"
+    wait_for_port "${listen%% *}"
+}
+
+# start_nginx_tls NAME PORT CERTIFICATE [DIRECTIVE...]: an HTTPS server on 127.0.0.1 with
+# $CERTS/CERTIFICATE.pem that answers every request with "NAME <SNI> <path>".
+start_nginx_tls()
+{
+    local name=$1 port=$2 cert=$3
+    shift 3
+    make_certs
+    run_nginx "$name" "$port ssl backlog=4096" "ssl_certificate $CERTS/$cert.pem;" \
+        "ssl_certificate_key $CERTS/$cert.key;" "$@" \
+        "location / { return 200 \"$name \$ssl_server_name \$request_uri\\n\"; }"
+}
+
+# start_nginx_plain NAME PORT [DIRECTIVE...]: the same without TLS: "NAME <host> <path>".
+start_nginx_plain()
+{
+    local name=$1 port=$2
+    shift 2
+    run_nginx "$name" "$port backlog=4096" "$@" \
+        "location / { return 200 \"$name \$host \$request_uri\\n\"; }"
 }
 
 # start_haproxy NAME CONF PORT: with the given configuration, until PORT answers.

@@ -237,6 +237,20 @@ static int parse_ip(const char *text, struct pst_addr *out)
     return out->family != PST_AF_NONE;
 }
 
+/* An IPv4-mapped network counts as IPv4, as an IPv4-mapped address does. */
+static void unmap_net(struct pst_net *net)
+{
+    static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+    if (net->addr.family == PST_AF_INET6 && net->prefix >= 96 &&
+        memcmp(net->addr.ip, mapped, sizeof(mapped)) == 0) {
+        memmove(net->addr.ip, net->addr.ip + 12, 4);
+        memset(net->addr.ip + 4, 0, 12);
+        net->addr.family = PST_AF_INET;
+        net->prefix -= 96;
+    }
+}
+
 /* Where an error about `key` of `node` belongs. */
 static const config_setting_t *place_of(const pst_cfg *node, const char *key)
 {
@@ -274,6 +288,7 @@ static int32_t host_cfg_net(const pst_cfg *node, const char *key, struct pst_net
             return fake_conf_wrong(place_of(node, key), "has host bits set");
         }
     }
+    unmap_net(out);
     return PST_OK;
 }
 

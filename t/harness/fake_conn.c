@@ -294,6 +294,16 @@ void fake_conn_set_target(pst_conn *c, const struct pst_upstream_target *target)
     c->target = target;
 }
 
+static void *host_conn_twin(pst_conn *conn, pst_instance *self)
+{
+    for (const struct fake_seen *s = conn->seen; s != NULL; s = s->next) {
+        if (s->inst->self.module == self->module && s->inst->self.scope != self->scope) {
+            return s->inst->ptr;
+        }
+    }
+    return NULL;
+}
+
 static int32_t host_upstream_target(pst_conn *conn, struct pst_upstream_target *out)
 {
     struct pst_upstream_target t;
@@ -359,6 +369,7 @@ void fake_conn_table(struct pst_host *t)
     t->conn_kill = host_conn_kill;
     t->conn_alert = host_conn_alert;
     t->upstream_target = host_upstream_target;
+    t->conn_twin = host_conn_twin;
     t->suspend = host_suspend;
     t->resume = host_resume;
     t->resume_any = host_resume;

@@ -8,8 +8,15 @@
 static int check_choice(const struct pst_option *o, const config_setting_t *s)
 {
     const char *text = config_setting_get_string(s), *at = o->choices;
+    int errors = 0;
     size_t n;
 
+    if (config_setting_is_aggregate(s)) {
+        for (int i = 0; i < config_setting_length(s); i++) {
+            errors += check_choice(o, config_setting_get_elem(s, (unsigned)i));
+        }
+        return errors;
+    }
     if (at == NULL || text == NULL) {
         return 0;
     }
@@ -52,13 +59,20 @@ static int declare_sub(const config_setting_t *s, const struct pst_option *o, ui
     return errors;
 }
 
+/* Options of the other scope are unknown here, and needed only there. */
+static int is_of_other_scope(const struct pst_option *o, uint32_t scope)
+{
+    uint32_t other = scope == PST_SCOPE_EDGE ? PST_OPT_LISTENER_ONLY : PST_OPT_EDGE_ONLY;
+
+    return (o->flags & other) != 0;
+}
+
 static int check_member(const config_setting_t *s, const struct pst_option *o, uint32_t stride,
                         uint32_t scope)
 {
-    uint32_t other = scope == PST_SCOPE_EDGE ? PST_OPT_LISTENER_ONLY : PST_OPT_EDGE_ONLY;
     int list = config_setting_is_list(s) || config_setting_is_array(s);
 
-    if (o == NULL || (o->flags & other) != 0) {
+    if (o == NULL || is_of_other_scope(o, scope)) {
         fake_conf_wrong(s, o == NULL ? "unknown key" : "not here");
         return 1;
     }
@@ -87,7 +101,7 @@ static int declare_group(const config_setting_t *group, const struct pst_option 
     for (uint32_t i = 0; i < n; i++) {
         const struct pst_option *o = fake_conf_option_at(table, stride, i);
 
-        if ((o->flags & PST_OPT_REQUIRED) != 0 &&
+        if ((o->flags & PST_OPT_REQUIRED) != 0 && !is_of_other_scope(o, scope) &&
             config_setting_get_member(group, o->name) == NULL) {
             snprintf(text, sizeof(text), "\"%s\" is missing", o->name);
             fake_conf_wrong(group, text);

@@ -122,7 +122,7 @@ static uint64_t host_wall_us(void)
 static const void *host_get_service(const char *name)
 {
     fake_say("get_service %s", name);
-    return NULL;
+    return strcmp(name, PST_LOG_SINK) == 0 ? fake_sink_service() : NULL;
 }
 
 struct fake_host *fake_host_new(void)
@@ -197,6 +197,7 @@ void fake_host_free(struct fake_host *h)
         free(m);
     }
     fake_sched_free(h);
+    fake_sink_free(h);
     fake_vars_free(h);
     for (int i = 0; i < h->n_metrics; i++) {
         free(h->metrics[i].module);

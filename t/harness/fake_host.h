@@ -101,6 +101,19 @@ void fake_inst_free(struct fake_inst *i);
 /* What init() stored. */
 void *fake_inst_ptr(const struct fake_inst *i);
 
+/* Pretend that the administrator wrote `enforce = false` for it. */
+void fake_inst_shadow(struct fake_inst *i);
+
+/* --- sinks ("postern.log-sink/1") ---------------------------------------------------------- */
+
+/* What was written to a target so far, a newline behind each line; NULL: nobody opened it. */
+const char *fake_sink_lines(const struct fake_host *h, const char *target);
+/* Users of a target, and what the last one asked for. */
+int fake_sink_refs(const struct fake_host *h, const char *target, uint32_t *overflow,
+                   uint64_t *ring);
+/* 1: every line is dropped from now on. 0: no more, and the line that tells of them is written. */
+void fake_sink_full(struct fake_host *h, const char *target, int full);
+
 /* --- connections ------------------------------------------------------------------------- */
 
 /* A connection; end it with fake_conn_end(). */

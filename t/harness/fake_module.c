@@ -122,7 +122,7 @@ struct fake_inst *fake_inst_new(struct fake_module *m, uint32_t scope, const cha
     struct fake_inst *i = fake_alloc(sizeof(*i));
     int32_t rc = PST_ERR_CONFIG;
 
-    i->self = (struct pst_instance){ m, fake_copy(chain, strlen(chain)), scope };
+    i->self = (struct pst_instance){ m, fake_copy(chain, strlen(chain)), scope, 0 };
     i->worker.inst = &i->self;
     config_init(&i->conf);
     if ((m->desc.scopes & scope) == 0) {
@@ -257,8 +257,19 @@ static int32_t host_find_each(pst_instance *self, const char *service,
     return n;
 }
 
+static uint32_t host_instance_enforces(pst_instance *self)
+{
+    return self->shadow ? 0 : 1;
+}
+
+void fake_inst_shadow(struct fake_inst *i)
+{
+    i->self.shadow = 1;
+}
+
 void fake_module_table(struct pst_host *t)
 {
+    t->instance_enforces = host_instance_enforces;
     t->instance_info = host_instance_info;
     t->publish = host_publish;
     t->find_each = host_find_each;

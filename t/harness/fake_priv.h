@@ -5,6 +5,8 @@
 
 #include <libconfig.h>
 
+#include <services/log_sink.h>
+
 #include "fake_host.h"
 
 #define FAKE_VARS    128
@@ -25,6 +27,18 @@ struct fake_var {
 struct fake_metric {
     char *module, *name;
     int64_t sum;
+};
+
+/* A sink that a module opened; the lines of all sinks are kept by the host. */
+struct pst_sink {
+    struct pst_sink *next;
+    char *target;
+    uint32_t overflow;
+    uint64_t ring, dropped;
+    int full; /* drops what is written */
+    struct fake_text lines;
+    size_t (*tell_lost)(char *buf, size_t n, uint64_t lost);
+    int refs;
 };
 
 struct fake_service {
@@ -56,6 +70,7 @@ struct pst_instance {
     struct fake_module *module;
     char *chain;
     uint32_t scope;
+    int shadow; /* `enforce = false` */
 };
 
 struct pst_worker {
@@ -163,6 +178,7 @@ struct fake_host {
     int n_metrics;
     struct fake_service *services;
     struct fake_job *jobs;
+    struct pst_sink *sinks;
     struct pst_timer *timers;
     struct pst_watch *watches;
     struct pst_listener *listeners;
@@ -203,6 +219,10 @@ const struct pst_option *fake_conf_option_at(const struct pst_option *table, uin
                                              uint32_t i);
 /* Check an entry against the declared options; the number of errors. */
 int fake_conf_declare(struct fake_inst *i);
+
+/* The service "postern.log-sink/1", and its end. */
+const struct pst_log_sink *fake_sink_service(void);
+void fake_sink_free(struct fake_host *h);
 
 /* Cancel timers, watches and jobs of a scope. */
 void fake_sched_end(void *owner);

@@ -165,7 +165,7 @@ const char *fake_conn_var(pst_conn *c, const char *name)
         break;
     case PST_VALUE_ADDR:
         if (v.u.addr.family != PST_AF_INET && v.u.addr.family != PST_AF_INET6) {
-            text[0] = '\0';
+            snprintf(text, sizeof(text), "%s", v.u.addr.family == PST_AF_UNIX ? "unix" : "");
             break;
         }
         inet_ntop(v.u.addr.family == PST_AF_INET ? AF_INET : AF_INET6, v.u.addr.ip, text,

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/config/conf_reader.h"
 #include "t/unit/conf_files.h"
 
 static struct conf_errors *errors;
@@ -274,6 +275,45 @@ START_TEST(upstream_forms)
 }
 END_TEST
 
+/* "tls://" is the module upstream-tls at the end of the list, unless the list has it. */
+START_TEST(tls_targets)
+{
+    struct conf *c = conf_files_good(
+        CONF_LISTENERS
+        "edges = ( { name = \"a\"; domains = [ \"a.test\" ]; upstream = \"tls://H.:1\"; },\n"
+        "  { name = \"b\"; domains = [ \"b.test\" ]; upstream = [ \"h:1\", \"tls://[::1]:2\" ];\n"
+        "    modules = ( { module = \"m\"; } ); },\n"
+        "  { name = \"c\"; domains = [ \"c.test\" ]; upstream = [ \"tls://unix:/s\" ];\n"
+        "    modules = ( { module = \"upstream-tls\"; server_name = \"x\"; } ); },\n"
+        "  { name = \"d\"; domains = [ \"d.test\" ]; upstream = \"tls://h:1\"; modules = []; } "
+        ");\n",
+        &errors);
+    const struct conf_edge *e = c->edges;
+    struct pst_str s;
+
+    ck_assert_str_eq(e[0].upstream.targets[0].addr.text, "tls://h:1");
+    ck_assert(e[0].upstream.targets[0].addr.tls);
+    ck_assert_uint_eq(e[0].n_modules, 1);
+    ck_assert_str_eq(e[0].modules[0].name, "upstream-tls");
+    ck_assert_str_eq(e[0].modules[0].where, "edges[0].modules[0]");
+    ck_assert(e[0].modules[0].enforce);
+    ck_assert_int_eq(conf_reader_str(e[0].modules[0].cfg, "targets", &s), PST_OK);
+    ck_assert_str_eq(s.p, "tls");
+    ck_assert_uint_eq(conf_reader_count(e[0].modules[0].cfg), 1);
+    ck_assert(!e[1].upstream.targets[0].addr.tls);
+    ck_assert_str_eq(e[1].upstream.targets[1].addr.text, "tls://[::1]:2");
+    ck_assert_uint_eq(e[1].n_modules, 2);
+    ck_assert_str_eq(e[1].modules[0].name, "m");
+    ck_assert_str_eq(e[1].modules[1].name, "upstream-tls");
+    ck_assert_str_eq(e[1].modules[1].where, "edges[1].modules[1]");
+    ck_assert_uint_eq(e[2].n_modules, 1);
+    ck_assert_int_eq(conf_reader_str(e[2].modules[0].cfg, "targets", &s), PST_ERR_NOT_FOUND);
+    ck_assert_str_eq(e[2].upstream.targets[0].addr.text, "tls://unix:/s");
+    ck_assert_uint_eq(e[3].n_modules, 1);
+    done(c);
+}
+END_TEST
+
 /* The same domain may be served twice when the protocols differ; a fallback needs no domain. */
 START_TEST(domains_that_do_not_collide)
 {
@@ -409,6 +449,7 @@ int main(void)
     tcase_add_test(files, every_listener_key);
     tcase_add_test(files, every_edge_key);
     tcase_add_test(files, upstream_forms);
+    tcase_add_test(files, tls_targets);
     tcase_add_test(files, domains_that_do_not_collide);
     tcase_add_test(files, include_dir_in_order);
     tcase_add_test(files, at_include_is_relative_to_the_file);

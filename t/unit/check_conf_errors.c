@@ -237,7 +237,9 @@ static const struct wrong edges[] = {
     EDGE("upstream = \"h h:1\";", "upstream: \"h h\" is not a host name"),
     EDGE("upstream = \"a.\xc2\xb2:1\";", "upstream: \"a.\xc2\xb2\" is not a host name"),
     EDGE("upstream = \"*.h:1\";", "upstream: \"*.h\" is not a host name"),
-    EDGE("upstream = \"tls://h:443\";", "upstream: tls:// needs the upstream-tls module"),
+    EDGE("upstream = \"tls://unix:/s\";",
+         "upstream: \"tls://unix:/s\": a unix socket has no name that its certificate could be "
+         "checked for; add the module upstream-tls with \"server_name\""),
     EDGE("upstream = \"http://h\";",
          "upstream: \"http://h\" is a URL; write an address: \"host:8080\""),
     EDGE("upstream = ();", "upstream: needs at least one target"),

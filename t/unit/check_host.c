@@ -16,6 +16,7 @@
 #include "core/module/chain.h"
 #include "core/module/host.h"
 #include "core/module/load.h"
+#include "core/module/sink.h"
 #include "core/module/vars.h"
 #include "core/module/watch.h"
 
@@ -128,6 +129,7 @@ START_TEST(table)
     /* What core/conn fills in later is not there, rather than something that cannot work. */
     ck_assert(!PST_HAS(&host, suspend));
     ck_assert_ptr_null(host.get_service("postern.dns/1"));
+    ck_assert_ptr_nonnull(host.get_service(PST_LOG_SINK));
     ck_assert_int_ge(host.var_id("tm.x"), 0);
     ck_assert_uint_gt(host.wall_us(), UINT64_C(1600000000000000));
     uint64_t now = host.now_ns();

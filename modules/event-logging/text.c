@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "text.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#define DAY_S 86400u
+
+static void digits(char *out, size_t n, uint64_t v)
+{
+    while (n > 0) {
+        out[--n] = (char)('0' + v % 10);
+        v /= 10;
+    }
+}
+
+static size_t put_u(char *out, unsigned v)
+{
+    size_t n = v >= 10000 ? 5 : v >= 1000 ? 4 : v >= 100 ? 3 : v >= 10 ? 2 : 1;
+
+    digits(out, n, v);
+    return n;
+}
+
+/* The calendar by Howard Hinnant's days_from_civil, turned round; years begin in March. */
+static void put_date(char *out, uint64_t days)
+{
+    uint64_t z = days + 719468;
+    uint64_t era = z / 146097, doe = z % 146097;
+    uint64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    uint64_t mp = (5 * doy + 2) / 153;
+    uint64_t month = mp < 10 ? mp + 3 : mp - 9;
+
+    digits(out, 4, yoe + era * 400 + (month <= 2));
+    out[4] = '-';
+    digits(out + 5, 2, month);
+    out[7] = '-';
+    digits(out + 8, 2, doy - (153 * mp + 2) / 5 + 1);
+}
+
+void text_stamp(char out[TEXT_STAMP], uint64_t us)
+{
+    uint64_t s = us / 1000000, t = s % DAY_S;
+
+    put_date(out, s / DAY_S);
+    out[10] = 'T';
+    digits(out + 11, 2, t / 3600);
+    out[13] = ':';
+    digits(out + 14, 2, t / 60 % 60);
+    out[16] = ':';
+    digits(out + 17, 2, t % 60);
+    out[19] = '.';
+    digits(out + 20, 6, us % 1000000);
+    out[26] = 'Z';
+}
+
+void text_base32(char *out, size_t n, uint64_t v)
+{
+    while (n > 0) {
+        out[--n] = "0123456789abcdefghijklmnopqrstuv"[v & 31];
+        v >>= 5;
+    }
+}
+
+size_t text_ip(char out[TEXT_IP], const struct pst_addr *a)
+{
+    size_t n = 0;
+
+    if (a->family == PST_AF_INET) {
+        for (int i = 0; i < 4; i++) {
+            if (i > 0) {
+                out[n++] = '.';
+            }
+            n += put_u(out + n, a->ip[i]);
+        }
+    } else if (a->family == PST_AF_INET6 && inet_ntop(AF_INET6, a->ip, out, TEXT_IP) != NULL) {
+        n = strlen(out);
+    }
+    return n;
+}
+
+size_t text_ip_port(char out[TEXT_IP_PORT], const struct pst_addr *a)
+{
+    char ip[TEXT_IP];
+    size_t n = text_ip(ip, a), at = 0;
+
+    if (n == 0) {
+        return 0;
+    }
+    if (a->family == PST_AF_INET6) {
+        out[at++] = '[';
+    }
+    memcpy(out + at, ip, n);
+    at += n;
+    if (a->family == PST_AF_INET6) {
+        out[at++] = ']';
+    }
+    out[at++] = ':';
+    return at + put_u(out + at, a->port);
+}

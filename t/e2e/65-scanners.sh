@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What scanners find on an edge that ends TLS: nothing but what is configured.
+
+. "${top_srcdir:-.}/t/e2e/lib.sh"
+
+[ -e "$MODULE_DIR/tls-termination.so" ] || skip "built without wolfSSL"
+need openssl sslscan
+free_ports PORT
+make_certs
+
+# edge NAME MEMBERS
+edge()
+{
+    printf '{ name = "%s"; domains = [ "%s.test" ]; upstream = "127.0.0.1:9";\n' "$1" "$1"
+    printf '  modules = ( { module = "tls-termination"; terminate_at = "edge"; %s\n' "$2"
+    printf '    certificates = ( { certificate = "%s/a.pem"; key = "%s/a.key"; } ); } ); }' \
+        "$CERTS" "$CERTS"
+}
+
+cat >"$WORK/postern.conf" <<EOC
+workers = 2;
+module_dir = "$MODULE_DIR";
+listeners = ( { name = "public"; address = "127.0.0.1:$PORT"; } );
+edges = (
+$(edge a ''),
+$(edge new 'min_version = "1.3"; ciphersuites = [ "TLS_AES_256_GCM_SHA384" ]; groups = [ "P-384" ];'),
+$(edge old 'max_version = "1.2"; ciphers = [ "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-SHA384" ];')
+);
+EOC
+start_postern "$WORK/postern.conf"
+
+# found NAME: versions, suites and groups that sslscan found, in $WORK/found.
+found()
+{
+    timeout "$DEADLINE" sslscan --no-colour --sni-name="$1" "127.0.0.1:$PORT" >"$WORK/out" 2>&1 ||
+        { cat "$WORK/out"; fail "sslscan $1"; }
+    sed -nE -e 's/^(SSLv2|SSLv3|TLSv1\.[0-3]) +enabled$/\1/p' \
+        -e 's/^(Preferred|Accepted) +(TLS[^ ]*) +[0-9]+ bits +([^ ]+).*/\2 \3/p' \
+        -e 's/^(TLSv1\.[0-3]) +[0-9]+ bits +([^ ]+).*/\1 \2/p' "$WORK/out" >"$WORK/found"
+}
+
+# Debian's own library refuses hellos as long as those of sslscan's search for suites of TLS 1.2.
+long_hellos=yes
+found a.test
+! grep -q 'more cipher suites than' "$POSTERN_LOG" || long_hellos=no
+suites12="TLSv1.2 ECDHE-ECDSA-AES128-GCM-SHA256
+TLSv1.2 ECDHE-ECDSA-AES256-GCM-SHA384
+TLSv1.2 ECDHE-ECDSA-CHACHA20-POLY1305
+"
+[ "$long_hellos" = yes ] || suites12=""
+assert_eq "TLSv1.2
+TLSv1.3
+TLSv1.3 TLS_AES_128_GCM_SHA256
+TLSv1.3 TLS_AES_256_GCM_SHA384
+TLSv1.3 TLS_CHACHA20_POLY1305_SHA256
+${suites12}TLSv1.3 secp256r1
+TLSv1.3 secp384r1
+TLSv1.3 x25519
+TLSv1.2 secp256r1
+TLSv1.2 secp384r1
+TLSv1.2 x25519" "$(cat "$WORK/found")" "found on the default edge"
+assert_grep 'Session renegotiation not supported|Secure session renegotiation supported' "$WORK/out"
+assert_no_grep '[^t] vulnerable to heartbleed' "$WORK/out"
+
+found new.test
+assert_eq "TLSv1.3
+TLSv1.3 TLS_AES_256_GCM_SHA384
+TLSv1.3 secp384r1" "$(cat "$WORK/found")" "found on a narrow edge"
+
+if [ "$long_hellos" = yes ]; then
+    found old.test
+    assert_eq "TLSv1.2
+TLSv1.2 ECDHE-ECDSA-AES128-GCM-SHA256
+TLSv1.2 ECDHE-ECDSA-AES256-SHA384
+TLSv1.2 secp256r1
+TLSv1.2 secp384r1
+TLSv1.2 x25519" "$(cat "$WORK/found")" "found on an old edge"
+fi
+stop_postern
