@@ -79,6 +79,16 @@ static bool read_resolver(struct conf_priv *p, const config_setting_t *s, void *
     return conf_resolver_read(p, s, &((struct conf *)base)->resolver);
 }
 
+static bool read_control(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    return conf_control_read(p, s, &((struct conf *)base)->control);
+}
+
+static bool read_metrics(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    return conf_metrics_read(p, s, &((struct conf *)base)->metrics);
+}
+
 /* Read already, by conf_files_read(); here only its type is judged. */
 static bool read_include_dir(struct conf_priv *p, const config_setting_t *s, void *base)
 {
@@ -115,6 +125,8 @@ static const struct conf_key top_keys[] = {
     { .name = "timeouts", .kind = CONF_KEY_FN, .fn = read_timeouts },
     { .name = "tcp", .kind = CONF_KEY_FN, .fn = read_tcp },
     { .name = "resolver", .kind = CONF_KEY_FN, .fn = read_resolver },
+    { .name = "control", .kind = CONF_KEY_FN, .fn = read_control },
+    { .name = "metrics", .kind = CONF_KEY_FN, .fn = read_metrics },
     { .name = "ip_policies", .kind = CONF_KEY_FN, .fn = read_later },
     { .name = "listeners", .kind = CONF_KEY_FN, .fn = read_later },
     { .name = "edges", .kind = CONF_KEY_FN, .fn = read_later },
@@ -131,6 +143,8 @@ static void set_defaults(struct conf *c)
                                           .half_close = 60000,
                                           .drain = 30000,
                                           .pending = 10000 };
+    c->control.enabled = true;
+    c->control.mode = 0600;
     c->resolver.min_ttl = 5000;
     c->resolver.max_ttl = 300000;
     c->resolver.timeout = 2000;

@@ -121,6 +121,23 @@ struct conf_resolver {
     uint64_t timeout;          /* ms for one query (2s) */
 };
 
+/* The control socket. */
+struct conf_control {
+    bool enabled;       /* (true)                                              */
+    const char *socket; /* NULL: the default one, when its folder exists       */
+    const char *group;  /* may connect besides root and the daemon; NULL: none */
+    uint32_t mode;      /* (0600, with a group 0660)                           */
+};
+
+/* Metrics over HTTP; off unless an address is given. */
+struct conf_metrics {
+    bool enabled;
+    struct conf_addr addr;       /* IP or UNIX                             */
+    uint32_t unix_mode;          /* (0660)                                 */
+    const char *user, *password; /* both or neither */
+    const char *where;
+};
+
 struct conf {
     const char *path;
     uint32_t workers;         /* 0: one per usable CPU */
@@ -133,6 +150,8 @@ struct conf {
     struct conf_timeouts timeouts;
     struct conf_tcp tcp;
     struct conf_resolver resolver;
+    struct conf_control control;
+    struct conf_metrics metrics;
     struct conf_listener *listeners;
     size_t n_listeners;
     struct conf_edge *edges;

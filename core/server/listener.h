@@ -14,13 +14,14 @@ struct conf_errors;
 struct generation;
 struct inherited;
 struct listener;
+struct pst_addr;
 
 /* One address. */
 struct lsock {
     struct lsock *next;
-    char *key;      /* the address as configured, with its dual-stack choice */
-    char *path;     /* of a unix socket we made, NULL otherwise              */
-    int *fds;       /* one per worker, or one                                */
+    char *key;  /* the address as configured, with its dual-stack choice */
+    char *path; /* of a unix socket we made, NULL otherwise              */
+    int *fds;   /* one per worker, or one                                */
     unsigned n_fds;
 };
 
@@ -46,6 +47,11 @@ int lsock_plan(struct lsock **list, const struct generation *g, unsigned n_worke
 void lsock_tune(const struct bindings *b);
 /* Close and free those that `keep` (may be NULL) does not name; no worker uses them. [main] */
 void lsock_sweep(struct lsock **list, const struct bindings *keep);
+/*
+ * A TCP socket bound to an address, not listening yet; `dual` as for a listener's dual_stack. -1 with
+ * errno. [main]
+ */
+int ip_bind(const struct pst_addr *a, bool dual, bool reuseport);
 /* The descriptor a worker accepts from. [any] */
 int lsock_fd(const struct lsock *s, unsigned worker);
 

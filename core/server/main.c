@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/base/loop.h"
@@ -21,11 +22,14 @@
 #include "core/module/sink.h"
 #include "core/module/vars.h"
 #include "core/module/watch.h"
+#include "core/server/control.h"
+#include "core/server/metrics_http.h"
+#include "core/server/proc_stat.h"
 #include "core/server/server.h"
 #include "core/upstream/resolve.h"
 
-/* Descriptors that are neither connections nor pipes: log, loops, resolver, modules. */
-#define FDS_KEPT       64
+/* Descriptors that are neither connections nor pipes: log, loops, resolver, modules, control. */
+#define FDS_KEPT       112
 #define FDS_PER_WORKER 16
 #define PIPES_MAX      256
 /* How long running jobs of modules may take to end. */
@@ -71,7 +75,7 @@ static void set_limits(struct server *s, const struct conf *conf)
 
 static int host_init(struct server *s)
 {
-    if (conn_vars_register() != ERR_OK) {
+    if (conn_vars_register() != ERR_OK || conn_metrics_define() != ERR_OK) {
         return ERR_NOMEM;
     }
     host_fill(&s->host);
@@ -177,10 +181,12 @@ static bool start(struct server *s, struct conf *conf, struct conf_errors *error
         conf_free(conf);
         return false;
     }
-    if (!server_build_first(s, conf, errors)) {
+    if (!server_build_first(s, conf, errors) || !control_open(s, conf, errors, &s->control) ||
+        !metrics_http_open(s, conf, errors, &s->metrics)) {
         server_report(errors, false);
         return false;
     }
+    proc_stat_open();
     server_report(errors, false);
     rest = inherited_close_rest(&s->inherited);
     if (rest > 0) {
@@ -224,6 +230,9 @@ static void stop_jobs(void)
 static void stop(struct server *s)
 {
     stop_jobs();
+    control_close(s->control);
+    metrics_http_close(s->metrics);
+    proc_stat_close();
     while (s->retiring != NULL) {
         struct candidate *c = s->retiring;
 
@@ -263,7 +272,7 @@ static int run(struct server *s, struct conf *conf, struct conf_errors *errors)
 
 int main(int argc, char **argv)
 {
-    struct server s = { .reserve_fd = -1 };
+    struct server s = { .reserve_fd = -1, .started_us = clock_wall_us() };
     struct conf_errors *errors = NULL;
     struct conf *conf = NULL;
     int rc = opts_parse(argc, argv, &s.opts);

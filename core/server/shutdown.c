@@ -7,6 +7,8 @@
 #include "core/base/loop.h"
 #include "core/config/conf.h"
 #include "core/edge/generation.h"
+#include "core/server/control.h"
+#include "core/server/metrics_http.h"
 #include "core/server/server.h"
 
 void server_maybe_end(struct server *s)
@@ -65,6 +67,8 @@ void server_drain(struct server *s)
         return;
     }
     s->state = SERVER_DRAINING;
+    control_drains(s->control);
+    metrics_http_drains(s->metrics);
     notify("STOPPING=1");
     LOG(PST_LOG_NOTICE, "draining", LOGF_U64("connections", atomic_load(&s->shared.conns)),
         LOGF_U64("deadline_ms", ms));

@@ -38,8 +38,8 @@ struct worker {
     struct loop *loop;
     struct pipe_pool *pipes;
     struct acceptor *acceptors;
-    struct worker_job *jobs;   /* generations that live here */
-    struct task sweep;         /* look for generations that are gone */
+    struct worker_job *jobs; /* generations that live here */
+    struct task sweep;       /* look for generations that are gone */
     struct event resume;
     bool paused, quiet;
     unsigned index;
@@ -296,7 +296,8 @@ static void switch_to(struct worker *w, struct worker_job *j)
 
 static void on_job(struct msg *m, struct loop *l)
 {
-    struct worker_job *j = (struct worker_job *)(void *)((char *)m - offsetof(struct worker_job, to));
+    struct worker_job *j =
+        (struct worker_job *)(void *)((char *)m - offsetof(struct worker_job, to));
     struct worker *w = j->worker;
 
     switch (j->kind) {
@@ -337,6 +338,36 @@ void worker_send(struct worker_job *j)
     j->back.fn = on_job_back;
     j->gone.fn = on_job_gone;
     loop_post(j->worker->loop, &j->to);
+}
+
+/* --- questions ----------------------------------------------------------------------------------- */
+
+static void on_ask(struct msg *m, struct loop *l)
+{
+    struct worker_ask *a =
+        (struct worker_ask *)(void *)((char *)m - offsetof(struct worker_ask, to));
+    struct worker *w = a->worker;
+
+    (void)l;
+    a->ask(a, &w->cw);
+    loop_post(w->shared->main_loop, &a->back);
+}
+
+static void on_answer(struct msg *m, struct loop *l)
+{
+    struct worker_ask *a =
+        (struct worker_ask *)(void *)((char *)m - offsetof(struct worker_ask, back));
+
+    (void)l;
+    a->answered(a);
+}
+
+void worker_ask(struct worker *w, struct worker_ask *a)
+{
+    a->worker = w;
+    a->to.fn = on_ask;
+    a->back.fn = on_answer;
+    loop_post(w->loop, &a->to);
 }
 
 /* --- the end ------------------------------------------------------------------------------------- */
