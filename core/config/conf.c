@@ -142,6 +142,7 @@ static void set_defaults(struct conf *c)
                                           .idle = 300000,
                                           .half_close = 60000,
                                           .drain = 30000,
+                                          .upgrade = 60000,
                                           .pending = 10000 };
     c->control.enabled = true;
     c->control.mode = 0600;

@@ -27,6 +27,7 @@ struct conf_timeouts {
     uint64_t idle;       /* (5m)  */
     uint64_t half_close; /* (60s) */
     uint64_t drain;      /* after TERM (30s); global only  */
+    uint64_t upgrade;    /* until the new process is ready (60s); global only */
     uint64_t pending;    /* one suspended hook (10s)                             */
 };
 

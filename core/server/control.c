@@ -18,6 +18,7 @@
 #include "core/server/endpoint.h"
 #include "core/server/server.h"
 #include "core/server/unix_socket.h"
+#include "core/server/upgrade.h"
 
 /* Clients at once, followers of events among them. */
 #define CLIENTS_MAX   16
@@ -267,7 +268,7 @@ static bool find_group(const char *name, gid_t *gid)
 static int open_socket(struct server *s, const char *path, uint32_t mode, gid_t gid)
 {
     const struct conf_addr a = { .kind = CONF_ADDR_UNIX, .path = path };
-    int fd = inherited_take(&s->inherited, &a);
+    int fd = inherited_take(&s->inherited, &a, NULL);
 
     if (fd >= 0) {
         return fd;
@@ -336,6 +337,19 @@ bool control_open(struct server *s, const struct conf *conf, struct conf_errors 
         return false;
     }
     return true;
+}
+
+bool control_handover(const struct control *ctl, struct handover *h)
+{
+    return ctl == NULL || handover_add(h, endpoint_fd(ctl->endpoint), true);
+}
+
+void control_disown(struct control *ctl)
+{
+    if (ctl != NULL) {
+        endpoint_deafen(ctl->endpoint);
+        ctl->dev = ctl->ino = 0;
+    }
 }
 
 void control_close(struct control *ctl)

@@ -20,6 +20,7 @@
 struct conf;
 struct conf_errors;
 struct control;
+struct handover;
 struct server;
 
 /*
@@ -37,6 +38,10 @@ void control_reload_begins(struct control *ctl);
 void control_reload_problems(struct control *ctl, const struct conf_errors *errors);
 /* It is over, with this generation in force. why: NULL when it is the new one. */
 void control_reload_over(struct control *ctl, uint64_t generation, const char *why);
+/* Add its socket to what an upgrade gets. False: no memory. */
+bool control_handover(const struct control *ctl, struct handover *h);
+/* The other process has the socket now. */
+void control_disown(struct control *ctl);
 /* The end has begun: nothing may hold up a generation any more. */
 void control_drains(struct control *ctl);
 

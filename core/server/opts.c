@@ -36,7 +36,7 @@ int opts_parse(int argc, char **argv, struct opts *o)
     bool show_version = false;
     int c;
 
-    *o = (struct opts){ 0 };
+    *o = (struct opts){ .argv = argv };
     while ((c = getopt_long(argc, argv, "c:tvVh", longs, NULL)) != -1) {
         switch (c) {
         case 'c':

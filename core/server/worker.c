@@ -177,17 +177,17 @@ static void on_accept(evutil_socket_t lfd, short what, void *arg)
     }
 }
 
-static struct acceptor *acceptor_find(struct worker *w, const struct lsock *s)
+static struct acceptor *acceptor_find(struct worker *w, int fd)
 {
     struct acceptor *a = w->acceptors;
 
-    while (a != NULL && a->sock != s) {
+    while (a != NULL && a->fd != fd) {
         a = a->next;
     }
     return a;
 }
 
-static void acceptor_add(struct worker *w, const struct binding *b)
+static void acceptor_add(struct worker *w, const struct binding *b, int fd)
 {
     struct acceptor *a = calloc(1, sizeof(*a));
 
@@ -198,12 +198,29 @@ static void acceptor_add(struct worker *w, const struct binding *b)
     a->w = w;
     a->sock = b->sock;
     a->listener = b->listener;
-    a->fd = lsock_fd(b->sock, w->index);
+    a->fd = fd;
     (void)event_assign(&a->ev, loop_base(w->loop), a->fd, EV_READ | EV_PERSIST, on_accept, a);
     a->next = w->acceptors;
     w->acceptors = a;
     if (!w->paused && !w->quiet) {
         (void)event_add(&a->ev, NULL);
+    }
+}
+
+static void bind_one(struct worker *w, const struct binding *b)
+{
+    for (unsigned i = 0; i < b->sock->n_fds; i++) {
+        struct acceptor *a;
+
+        if (!lsock_serves(b->sock, i, w->index, w->shared->n_workers)) {
+            continue;
+        }
+        a = acceptor_find(w, b->sock->fds[i]);
+        if (a != NULL) {
+            a->listener = b->listener;
+        } else {
+            acceptor_add(w, b, b->sock->fds[i]);
+        }
     }
 }
 
@@ -226,13 +243,7 @@ static void bind_all(struct worker *w, const struct bindings *b)
         }
     }
     for (size_t i = 0; b != NULL && i < b->n; i++) {
-        struct acceptor *a = acceptor_find(w, b->at[i].sock);
-
-        if (a != NULL) {
-            a->listener = b->at[i].listener;
-        } else {
-            acceptor_add(w, &b->at[i]);
-        }
+        bind_one(w, &b->at[i]);
     }
 }
 
