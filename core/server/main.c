@@ -27,6 +27,7 @@
 #include "core/server/proc_stat.h"
 #include "core/server/server.h"
 #include "core/server/upgrade.h"
+#include "core/server/watchdog.h"
 #include "core/upstream/resolve.h"
 
 /* Descriptors that are neither connections nor pipes: log, loops, resolver, modules, control. */
@@ -213,6 +214,7 @@ static bool start(struct server *s, struct conf *conf, struct conf_errors *error
     if (signals_init(s) != ERR_OK || !workers_start(s)) {
         return false;
     }
+    s->watchdog = watchdog_new(s);
     server_reserve_take(s);
     return true;
 }
@@ -235,6 +237,7 @@ static void stop(struct server *s)
 {
     stop_jobs();
     upgrade_free(s->upgrade);
+    watchdog_free(s->watchdog);
     control_close(s->control);
     metrics_http_close(s->metrics);
     proc_stat_close();

@@ -29,6 +29,7 @@ struct control;
 struct metrics_http;
 struct resolver;
 struct upgrade;
+struct watchdog;
 
 /* A generation and its way through the workers. */
 struct candidate {
@@ -52,6 +53,7 @@ struct server {
     struct resolver *resolver;
     struct inherited inherited;
     struct upgrade *upgrade;
+    struct watchdog *watchdog;    /* NULL: nobody watches */
     struct worker_shared shared;
     struct worker **workers;
     unsigned n_workers;

@@ -109,10 +109,14 @@ def serves():
 class Manager:
     """A service manager: one socket that it keeps, and a place for notifications."""
 
-    def __init__(self):
+    def __init__(self, **env):
+        self.env = env
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sock.settimeout(DEADLINE)
-        self.sock.bind(os.path.join(WORK, "notify"))
+        self.path = os.path.join(WORK, "notify")
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+        self.sock.bind(self.path)
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", QUEUE))
@@ -123,8 +127,10 @@ class Manager:
 
     def become(self):
         try:
-            env = dict(os.environ, NOTIFY_SOCKET=os.path.join(WORK, "notify"), LISTEN_FDS="1")
-            env.update(LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES="postern.socket")
+            env = dict(os.environ, NOTIFY_SOCKET=self.path, LISTEN_FDS="1")
+            env.update(LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES="postern.socket", **self.env)
+            if "WATCHDOG_USEC" in env:
+                env.update(WATCHDOG_PID=str(os.getpid()))
             fd = os.dup2(self.listener.fileno(), 100)
             with open(LOG, "ab") as out:
                 os.dup2(out.fileno(), 2)
@@ -164,4 +170,41 @@ def managed():
     socket.create_connection(("127.0.0.1", QUEUE), DEADLINE).close()
 
 
-sys.exit(run({"open": waiting_clients, "serves": serves, "managed": managed}[CASE]))
+def watchdog():
+    """the watchdog hears of the daemon only while all workers answer, and of the new one next"""
+    fifo = os.path.join(WORK, "fifo")
+    os.mkfifo(fifo)
+    m = Manager(WATCHDOG_USEC="600000")
+    same("start", "READY=1", m.hear()[0])
+    for _ in range(3):
+        same("sign of life", ["WATCHDOG=1"], m.hear())
+    client = socket.create_connection(("127.0.0.1", QUEUE), DEADLINE)
+    client.sendall(FIRST)
+    silent = 'msg="a worker does not answer; the watchdog is not told"'
+    wait_for("line in the log", lambda: log().count(silent) >= 1)
+    m.sock.setblocking(False)
+    try:
+        while True:
+            same("sign of life", ["WATCHDOG=1"], m.hear())
+    except BlockingIOError:
+        pass
+    seen = log().count(silent)
+    wait_for("more of them", lambda: log().count(silent) >= seen + 2)
+    try:
+        raise AssertionError("heard %r" % m.hear())
+    except BlockingIOError:
+        pass
+    m.sock.settimeout(DEADLINE)
+    with open(fifo, "wb"):
+        same("sign of life", ["WATCHDOG=1"], m.hear())
+    client.close()
+    new = upgrade(m.pid)
+    wait_for("word of the new one", lambda: m.hear() == ["MAINPID=%d" % new, "READY=1"])
+    os.waitpid(m.pid, 0)
+    wait_for("sign of life of the new one", lambda: m.hear() == ["WATCHDOG=1"])
+    os.kill(new, signal.SIGTERM)
+    wait_for("end", lambda: ended(new))
+
+
+sys.exit(run({"open": waiting_clients, "serves": serves, "managed": managed,
+              "watchdog": watchdog}[CASE]))

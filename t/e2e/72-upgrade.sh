@@ -170,3 +170,6 @@ assert_grep 'reason="this process is asked to end"' "$POSTERN_LOG"
 say "service manager"
 cp "$WORK/good" "$BINARY"
 python_test 72-upgrade.py managed "$BINARY" "$PORT" "$QUEUE" "$ECHO"
+configure 2
+sed -i "s|name = \"echo\"; |&modules = ( { module = \"live-block\"; fifo = \"fifo\"; } ); |" "$CONF"
+python_test 72-upgrade.py watchdog "$BINARY" "$PORT" "$QUEUE" "$ECHO"
