@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/mem.h"
+
 /* The first chunk's payload; each further one is twice as large, up to CHUNK_MAX. */
-#define CHUNK_MIN 1024u
+#define CHUNK_MIN 128u
 #define CHUNK_MAX (64u * 1024u)
 
 struct arena_chunk {
@@ -32,7 +34,7 @@ static struct arena_chunk *chunk_new(const struct arena *a, size_t n)
     if (size < n) {
         size = n;
     }
-    struct arena_chunk *c = calloc(1, sizeof(*c) + size);
+    struct arena_chunk *c = mem_zero(sizeof(*c) + size);
     if (c) {
         c->size = size;
     }

@@ -20,6 +20,7 @@ struct loop {
     struct task tasks;         /* ring of what is queued; the head's fn is NULL                  */
     bool stop;
     uint64_t now; /* of this turn, 0: not asked for yet */
+    uint64_t turn;
     uint8_t *scratch;
     atomic_bool running;
 };
@@ -179,6 +180,7 @@ int loop_run(struct loop *l)
     atomic_store(&l->running, true);
     while (!l->stop) {
         l->now = 0;
+        l->turn++;
         if (event_base_loop(l->base, EVLOOP_ONCE) < 0) {
             rc = ERR_SYS;
             break;
@@ -204,6 +206,11 @@ uint64_t loop_now(struct loop *l)
         l->now = clock_ns();
     }
     return l->now;
+}
+
+uint64_t loop_turn(const struct loop *l)
+{
+    return l->turn;
 }
 
 void loop_defer(struct loop *l, struct task *t)

@@ -40,6 +40,9 @@ void loop_stop(struct loop *l);
 /* Monotonic time of this turn of the loop, nanoseconds; cheap. [own thread] */
 uint64_t loop_now(struct loop *l);
 
+/* How many turns there have been: equal for two moments inside one. [own thread] */
+uint64_t loop_turn(const struct loop *l);
+
 /* Queue a task; a no-op when it is queued already. Runs after the current callback. [own thread] */
 void loop_defer(struct loop *l, struct task *t);
 /* Take a task off the queue; a no-op when it is not queued. [own thread] */

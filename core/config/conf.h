@@ -52,6 +52,7 @@ struct conf_module {
     const char *where;         /* "edges[2].modules[0]"                              */
     const struct pst_cfg *cfg; /* the entry, without the core's own keys module, enabled, enforce */
     bool enforce;              /* entries with enabled = false are not in the array  */
+    const char *implied_by;    /* "tls://": it is not in the file; NULL: it is       */
 };
 
 enum conf_addr_kind { CONF_ADDR_IP, CONF_ADDR_HOST, CONF_ADDR_UNIX };

@@ -206,9 +206,15 @@ static bool tls_targets(struct conf_priv *p, const config_setting_t *s, struct c
             return false;
         }
     }
-    return tls == NULL ||
-           conf_modules_imply(p, config_setting_get_member(s, "upstream"), TLS_MODULE, "targets",
-                              "tls", &e->modules, &e->n_modules);
+    if (tls == NULL) {
+        return true;
+    }
+    if (!conf_modules_imply(p, config_setting_get_member(s, "upstream"), TLS_MODULE, "targets",
+                            "tls", &e->modules, &e->n_modules)) {
+        return false;
+    }
+    e->modules[e->n_modules - 1].implied_by = "tls://";
+    return true;
 }
 
 bool conf_edge_read(struct conf_priv *p, const config_setting_t *s, struct conf_edge *e)

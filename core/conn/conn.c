@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/loop.h"
+#include "core/base/mem.h"
 #include "core/config/conf.h"
 #include "core/conn/conn_priv.h"
 #include "core/edge/edge.h"
@@ -159,18 +160,27 @@ void conn_wake(struct conn *c)
     loop_defer(c->w->loop, &c->task);
 }
 
-/* The client's stream is ready while it is read by us: preface, hello, handshake. */
+/*
+ * The client's stream is ready. In later states than those that read from it the interest is left
+ * over: clients say nothing before they are answered, and the relay will want it again.
+ */
 static void on_client_ready(void *arg, unsigned events)
 {
+    struct conn *c = arg;
+
     (void)events;
-    conn_advance(arg);
+    if (c->state == CONN_PREFACE || c->state == CONN_HELLO || c->state == CONN_HANDSHAKE) {
+        conn_advance(c);
+    } else {
+        stream_interest(c->client, 0);
+    }
 }
 
 /* --- life ---------------------------------------------------------------------------------------- */
 
 static struct conn_setup *setup_new(struct conn *c)
 {
-    struct conn_setup *s = calloc(1, sizeof(*s));
+    struct conn_setup *s = mem_zero(sizeof(*s));
 
     if (s == NULL) {
         return NULL;
@@ -213,7 +223,7 @@ void conn_slot_free(struct conn_worker *w, struct generation *g)
 static struct conn *conn_new(struct conn_worker *w, struct listener *l, struct stream *client,
                              const struct pst_addr *peer)
 {
-    struct conn *c = calloc(1, sizeof(*c));
+    struct conn *c = mem_zero(sizeof(*c));
 
     if (c == NULL) {
         goto fail;
@@ -288,7 +298,7 @@ int conn_accept(struct conn_worker *w, struct listener *l, int fd, const struct 
 void conn_end_all(struct conn_worker *w, uint32_t reason)
 {
     w->ended = true; /* hooks that run from here must not add to the list */
-    list_each_safe(it, tmp, &w->conns) {
+    list_each_safe (it, tmp, &w->conns) {
         struct conn *c = list_entry(it, struct conn, node);
 
         conn_end(c, &(struct conn_end){ .reason = reason, .abort = true, .truncated = true });

@@ -183,7 +183,6 @@ enum conn_step conn_hello(struct conn *c)
                 if (st == HELLO_DONE && keep_name(c) != ERR_OK) {
                     return hello_refused(c, HELLO_NOMEM);
                 }
-                stream_interest(c->client, 0);
                 c->state = CONN_CLIENT_HELLO;
                 return STEP_GO;
             }

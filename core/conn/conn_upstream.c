@@ -129,7 +129,6 @@ enum conn_step conn_handshake(struct conn *c)
     }
     c->t_handshake = loop_now(c->w->loop);
     conn_deadline_off(c);
-    stream_interest(c->client, 0);
     c->state = CONN_HANDSHAKE_DONE;
     return STEP_GO;
 }
@@ -204,15 +203,10 @@ static void tell_result(struct conn *c, bool ok)
     }
 }
 
-static void on_dialled(void *arg, int fd, int err)
+static void dialled(struct conn *c, struct stream *s, int err)
 {
-    struct conn *c = arg;
-
     c->setup->dial = NULL;
-    if (fd >= 0) {
-        c->upstream = stream_raw_new(c->w->loop, fd);
-        err = c->upstream == NULL ? ENOMEM : 0;
-    }
+    c->upstream = s;
     if (err != 0 && !is_our_lack(err)) {
         tell_result(c, false);
     }
@@ -221,7 +215,12 @@ static void on_dialled(void *arg, int fd, int err)
     if (err == 0) {
         connected(c);
     }
-    conn_advance(c);
+}
+
+static void on_dialled(void *arg, struct stream *s, int err)
+{
+    dialled(arg, s, err);
+    conn_advance(arg);
 }
 
 /* The next target: by the module's choice (one try), or by the edge's upstream. */
@@ -265,6 +264,7 @@ static bool choose_target(struct conn *c)
 enum conn_step conn_dial(struct conn *c)
 {
     struct conn_setup *s = c->setup;
+    struct stream *at_once;
     const struct dial_opts o = { .timeout_ms = timeouts(c)->connect,
                                  .keepalive_ms = c->edge->conf->tcp.keepalive,
                                  .user_timeout_ms = c->edge->conf->tcp.user_timeout };
@@ -276,7 +276,11 @@ enum conn_step conn_dial(struct conn *c)
     c->why = (struct conn_why){ 0 };
     c->alerts[conn_alert_slot(PST_SIDE_UPSTREAM, false)] = 0;
     c->alerts[conn_alert_slot(PST_SIDE_UPSTREAM, true)] = 0;
-    s->dial = dial_start(c->w->loop, &s->target.addr, s->target.path, &o, on_dialled, c);
+    s->dial = dial_start(c->w->loop, &s->target.addr, s->target.path, &o, &at_once, on_dialled, c);
+    if (at_once != NULL) {
+        dialled(c, at_once, 0);
+        return STEP_GO;
+    }
     if (s->dial == NULL) {
         conn_fail(c, PST_END_INTERNAL, 0, "no-memory", NULL);
     }
@@ -376,7 +380,7 @@ static void on_relay_done(void *arg, const struct relay_end *end)
                     .side = end->side,
                     .sys_errno = end->sys_errno,
                     .truncated = end->truncated,
-                    .abort = end->reason == PST_END_RESET || end->reason == PST_END_INTERNAL,
+                    .abort = end->reason != PST_END_IDLE && end->truncated,
                     .linger = end->last_words,
                     .code = end->half_close ? "half-close-timeout" : NULL,
                 });

@@ -167,10 +167,36 @@ static int read_extension(struct hello_reader *r, uint32_t type, struct span bod
     return ok ? HELLO_DONE : hello_fail(r, HELLO_BAD, "malformed extension");
 }
 
+/* Which extension types have been seen; a page of bits is zeroed when its first type comes. */
+struct seen {
+    uint64_t used[4];
+    uint64_t bits[256][4];
+};
+
+/* Note a type. True: it was noted before. */
+static bool seen_before(struct seen *s, uint32_t type)
+{
+    uint64_t *page = s->bits[type >> 8];
+    uint64_t *used = &s->used[type >> 14];
+    uint64_t *word = &page[type >> 6 & 3];
+
+    if ((*used & UINT64_C(1) << (type >> 8 & 63)) == 0) {
+        *used |= UINT64_C(1) << (type >> 8 & 63);
+        memset(page, 0, sizeof(s->bits[0]));
+    }
+    if ((*word & UINT64_C(1) << (type & 63)) != 0) {
+        return true;
+    }
+    *word |= UINT64_C(1) << (type & 63);
+    return false;
+}
+
 static int read_extensions(struct hello_reader *r, struct found *f)
 {
-    uint8_t seen[65536 / 8] = { 0 };
+    struct seen seen;
     struct span s = f->extensions;
+
+    memset(seen.used, 0, sizeof(seen.used));
 
     while (s.n > 0) {
         struct span body;
@@ -179,12 +205,11 @@ static int read_extensions(struct hello_reader *r, struct found *f)
         if (!span_number(&s, 2, &type) || !span_vector(&s, 2, &body)) {
             return hello_fail(r, HELLO_BAD, "malformed extensions");
         }
-        if (seen[type / 8] & 1u << type % 8) {
+        if (seen_before(&seen, type)) {
             return type == EXT_SERVER_NAME
                        ? hello_fail(r, HELLO_BAD_NAME, "more than one server_name extension")
                        : hello_fail(r, HELLO_BAD, "the same extension twice");
         }
-        seen[type / 8] |= (uint8_t)(1u << type % 8);
         f->n_extensions++;
         int rc = read_extension(r, type, body, f);
         if (rc != HELLO_DONE) {

@@ -30,7 +30,9 @@ static void add_instance(struct chain *c, const struct conf_module *mod, uint32_
     char why[WHY_MAX] = "";
     const struct module *m = module_get(module_dir, mod->name, host, why, sizeof(why));
     if (m == NULL) {
-        chain_error(errors, mod->cfg, mod->where, "module \"%s\": %s", mod->name, why);
+        chain_error(errors, mod->cfg, mod->where, "%s%smodule \"%s\": %s",
+                    mod->implied_by != NULL ? mod->implied_by : "",
+                    mod->implied_by != NULL ? " needs the " : "", mod->name, why);
         c->broken = true;
         return;
     }

@@ -249,9 +249,6 @@ static pst_sink *service_open(pst_instance *self, const char *target, uint32_t o
 
 static void service_close(pst_sink *sink)
 {
-    if (sink == NULL) {
-        return;
-    }
     if (--sink->shared->refs == 0 && sink->shared->sink != NULL) {
         line_sink_close(sink->shared->sink);
     }

@@ -15,6 +15,9 @@
 /* A longer value is handed out as the getter gave it, never copied into the arena. */
 #define CACHED_SIZE_MAX 4096
 
+/* Values that a connection has room for when it caches the first one. */
+#define CACHE_FIRST 4
+
 /* Names within this distance count as misspelled. */
 #define NEAR_ENOUGH 3
 
@@ -144,22 +147,53 @@ int vars_wanted(int32_t id)
     return v != NULL && atomic_load_explicit(&v->wanted, memory_order_relaxed);
 }
 
-/* The slot of an id; the array is made, or made larger after a reload brought new variables. */
+/* The value of an id, NULL: nothing is cached. */
+static struct pst_value *cached(const struct var_cache *cache, int32_t id)
+{
+    return id < cache->n && cache->place[id] != 0 ? &cache->values[cache->place[id] - 1] : NULL;
+}
+
+/* A larger array from the arena, with what the old one has. */
+static void *grow(struct arena *arena, const void *old, size_t used, size_t room)
+{
+    void *p = arena_alloc(arena, room);
+
+    if (p != NULL && used > 0) {
+        memcpy(p, old, used);
+    }
+    return p;
+}
+
+/* The same, made when it is not there; a reload may have brought new variables meanwhile. */
 static struct pst_value *slot(struct var_cache *cache, struct arena *arena, int32_t id)
 {
-    if ((uint32_t)id >= cache->n) {
-        uint32_t n = atomic_load_explicit(&n_vars, memory_order_acquire);
-        struct pst_value *values = arena_alloc(arena, n * sizeof(*values));
-        if (values == NULL) {
+    struct pst_value *v = cached(cache, id);
+
+    if (v != NULL) {
+        return v;
+    }
+    if (id >= cache->n) {
+        unsigned n = atomic_load_explicit(&n_vars, memory_order_acquire);
+        uint8_t *place = grow(arena, cache->place, cache->n, n);
+
+        if (place == NULL) {
             return NULL;
         }
-        if (cache->n > 0) {
-            memcpy(values, cache->values, cache->n * sizeof(*values));
-        }
-        cache->values = values;
-        cache->n = n;
+        cache->place = place;
+        cache->n = (uint16_t)n;
     }
-    return &cache->values[id];
+    if (cache->used == cache->room) {
+        unsigned room = cache->room == 0 ? CACHE_FIRST : cache->room * 2u;
+        unsigned most = room < VARS_MAX - 1 ? room : VARS_MAX - 1;
+        v = grow(arena, cache->values, cache->used * sizeof(*v), most * sizeof(*v));
+        if (v == NULL || most == cache->used) {
+            return NULL;
+        }
+        cache->values = v;
+        cache->room = (uint8_t)most;
+    }
+    cache->place[id] = ++cache->used;
+    return &cache->values[cache->used - 1];
 }
 
 static bool has_bytes(const struct pst_value *v)
@@ -196,8 +230,9 @@ int32_t vars_get(struct var_cache *cache, struct arena *arena, pst_conn *conn, i
     if (v == NULL) {
         return PST_ERR_NOT_FOUND;
     }
-    if ((uint32_t)id < cache->n && cache->values[id].type != PST_VALUE_NONE) {
-        *out = cache->values[id];
+    const struct pst_value *known = cached(cache, id);
+    if (known != NULL && known->type != PST_VALUE_NONE) {
+        *out = *known;
         return PST_OK;
     }
     if (v->get == NULL) {
@@ -218,7 +253,7 @@ int32_t vars_get(struct var_cache *cache, struct arena *arena, pst_conn *conn, i
     }
     rc = keep(cache, arena, id, &got);
     if (rc == PST_OK) {
-        *out = cache->values[id];
+        *out = *cached(cache, id);
     }
     return rc;
 }
@@ -246,7 +281,8 @@ int32_t vars_set(struct var_cache *cache, struct arena *arena, int32_t id,
     if (has_bytes(v) && v->u.str.n > NOTE_SIZE_MAX) {
         return PST_ERR_LIMIT;
     }
-    if ((uint32_t)id < cache->n && same_value(&cache->values[id], v)) {
+    const struct pst_value *known = cached(cache, id);
+    if (known != NULL && same_value(known, v)) {
         return PST_OK;
     }
     return keep(cache, arena, id, v);

@@ -12,10 +12,15 @@
 #include "core/base/arena.h"
 #include "plugin-api/postern_module.h"
 
-/* Cached values and notes of one connection; empty costs one pointer. */
+/*
+ * Cached values and notes of one connection, in its arena. There are many variables and few of
+ * them have a value, so values are packed and found by a byte for each variable.
+ */
 struct var_cache {
-    struct pst_value *values; /* in the arena, by id; NULL until something is cached */
-    uint32_t n;
+    uint8_t *place; /* by id: index into values plus 1, 0: not cached         */
+    struct pst_value *values;
+    uint16_t n;         /* ids that have a place; 0 until something is cached     */
+    uint8_t used, room; /* of values                                              */
 };
 
 /* Register a core variable, before any module is loaded. Answers its id. [main] */

@@ -18,7 +18,7 @@
 #include "core/edge/generation.h"
 #include "core/stream/pipe_pool.h"
 
-/* Connections taken from one socket before others get their turn. */
+/* Most connections taken from one socket before others get their turn. */
 #define ACCEPT_BATCH 16
 /* How long accepting pauses when descriptors or memory ran out. */
 #define PAUSE_MS 100
@@ -30,6 +30,8 @@ struct acceptor {
     struct listener *listener;
     struct acceptor *next;
     int fd;
+    int batch;     /* taken at once: grows while there were as many in each turn */
+    uint64_t turn; /* of the loop, when the last whole batch was taken           */
 };
 
 struct worker {
@@ -153,7 +155,14 @@ static void on_accept(evutil_socket_t lfd, short what, void *arg)
     struct worker *w = a->w;
 
     (void)what;
-    for (int i = 0; i < ACCEPT_BATCH && !w->paused; i++) {
+    /* One at a time, or every other accept4() would only say that nobody else waits. */
+    if (a->turn + 1 != loop_turn(w->loop)) {
+        a->batch = 1;
+    } else if (a->batch < ACCEPT_BATCH) {
+        a->batch *= 2;
+    }
+    a->turn = 0;
+    for (int i = 0; i < a->batch && !w->paused; i++) {
         struct sockaddr_storage ss = { 0 };
         socklen_t n = sizeof(ss);
         struct pst_addr peer;
@@ -175,6 +184,7 @@ static void on_accept(evutil_socket_t lfd, short what, void *arg)
             accept_pause(w, "ENOMEM");
         }
     }
+    a->turn = loop_turn(w->loop);
 }
 
 static struct acceptor *acceptor_find(struct worker *w, int fd)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/base/mem.h"
 #include "core/stream/stream_priv.h"
 
 /* More than any PROXY header can be: its length field has 16 bits. */
@@ -31,7 +32,7 @@ void stream_set_prefix(struct stream *s, struct buf *b)
         buf_free(b);
         return;
     }
-    base->prefix = calloc(1, sizeof(*base->prefix));
+    base->prefix = mem_zero(sizeof(*base->prefix));
     if (base->prefix == NULL) {
         base->sys_errno = ENOMEM;
         base->broken = true;
@@ -78,7 +79,7 @@ int stream_push_front(struct stream *s, const void *p, size_t n)
         return ERR_OK;
     }
     if (b->front == NULL) {
-        b->front = calloc(1, sizeof(*b->front));
+        b->front = mem_zero(sizeof(*b->front));
         if (b->front == NULL) {
             return ERR_NOMEM;
         }

@@ -7,6 +7,7 @@
 
 #include "core/base/err.h"
 #include "core/base/list.h"
+#include "core/base/mem.h"
 #include "core/stream/relay_priv.h"
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -19,12 +20,33 @@ static bool relay_undelivered(const struct relay *r)
            r->dir[1].pipe != NULL;
 }
 
+/* Who ended first is why it ended. */
+static void relay_end_by_first(struct relay *r)
+{
+    r->end.reason = r->first == 1 ? PST_END_CLIENT_FIN : PST_END_UPSTREAM_FIN;
+    r->end.side = r->first == 1 ? PST_SIDE_CLIENT : PST_SIDE_UPSTREAM;
+}
+
+/*
+ * Many a TLS peer that was told the end just closes, instead of saying that it ends too. That is
+ * no proper end, for bytes of it may be missing; but neither is it a reset.
+ */
+static bool relay_just_closed(const struct relay *r, unsigned side, int64_t rc)
+{
+    return rc == PST_ERR_RESET && stream_errno(r->s[side]) == 0 &&
+           r->dir[1 - side].phase == PHASE_DONE && r->first == 2 - side;
+}
+
 enum relay_step relay_fail(struct relay *r, unsigned side, int64_t rc)
 {
     if (r->end.reason != 0) {
         return STEP_OVER;
     }
     r->end.truncated = true;
+    if (side <= 1 && relay_just_closed(r, side, rc)) {
+        relay_end_by_first(r);
+        return STEP_OVER;
+    }
     if (side > 1 || rc == PST_ERR_NOMEM) {
         r->end.reason = PST_END_INTERNAL;
         return STEP_OVER;
@@ -137,8 +159,7 @@ static void relay_dir_done(struct relay *r, unsigned d)
 {
     r->dir[d].phase = PHASE_DONE;
     if (r->dir[1 - d].phase == PHASE_DONE) {
-        r->end.reason = r->first == 1 ? PST_END_CLIENT_FIN : PST_END_UPSTREAM_FIN;
-        r->end.side = r->first == 1 ? PST_SIDE_CLIENT : PST_SIDE_UPSTREAM;
+        relay_end_by_first(r);
         return;
     }
     r->half = true;
@@ -258,6 +279,7 @@ static void relay_last_words(struct relay *r)
 
     if (r->end.reason == PST_END_RESET && r->dir[d].phase == PHASE_OPEN &&
         stream_direct_fd(r->s[d], PST_STREAM_READ) >= 0) {
+        stream_ask_again(r->s[d]);
         relay_turn(r, d);
     }
 }
@@ -332,7 +354,7 @@ struct relay *relay_new(struct loop *l, struct pipe_pool *pipes, struct stream *
                         struct stream *upstream, const struct relay_config *cfg,
                         void (*done)(void *arg, const struct relay_end *end), void *arg)
 {
-    struct relay *r = calloc(1, sizeof(*r));
+    struct relay *r = mem_zero(sizeof(*r));
     if (r == NULL) {
         return NULL;
     }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/base/err.h"
+#include "core/base/mem.h"
 #include "core/stream/relay_priv.h"
 
 /* Reads that fill one scratch buffer from a source of small pieces (TLS records). */
@@ -12,7 +13,7 @@
 struct buf *left_buf(struct relay_dir *x)
 {
     if (x->left == NULL) {
-        x->left = calloc(1, sizeof(*x->left));
+        x->left = mem_zero(sizeof(*x->left));
         if (x->left == NULL) {
             return NULL;
         }

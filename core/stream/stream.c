@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "core/base/mem.h"
 #include "core/stream/stream_priv.h"
 
 /* A layer that is not a base. */
@@ -15,7 +16,7 @@ struct stream_layer {
 
 struct stream *stream_stack(struct stream *inner, const struct pst_stream_ops *ops, void *ctx)
 {
-    struct stream_layer *l = calloc(1, sizeof(*l));
+    struct stream_layer *l = mem_zero(sizeof(*l));
     if (l == NULL) {
         return NULL;
     }
@@ -109,6 +110,13 @@ int64_t stream_read(struct stream *s, struct pst_iov *v, uint32_t n)
     return r;
 }
 
+void stream_ask_again(struct stream *s)
+{
+    if (s->base->raw) {
+        raw_ask_again(s->base);
+    }
+}
+
 int64_t stream_write(struct stream *s, const struct pst_iov *v, uint32_t n)
 {
     struct stream_base *b = s->base;
@@ -194,6 +202,11 @@ void stream_interest(struct stream *s, unsigned events)
     } else {
         module_interest(b, events);
     }
+}
+
+int stream_await_connect(struct stream *s)
+{
+    return raw_await_connect(s->base);
 }
 
 int stream_fd(struct stream *s)

@@ -53,6 +53,11 @@ struct stream *stream_base(struct stream *s);
 /* As the members of pst_stream_ops; missing ones do the sensible thing. */
 int32_t stream_handshake(struct stream *s);
 int64_t stream_read(struct stream *s, struct pst_iov *v, uint32_t n);
+/*
+ * A read that got less than it asked for is followed by PST_WANT_READ, without asking the kernel,
+ * until the base is ready. After this it is asked all the same.
+ */
+void stream_ask_again(struct stream *s);
 int64_t stream_write(struct stream *s, const struct pst_iov *v, uint32_t n);
 int32_t stream_flush(struct stream *s);
 int32_t stream_shutdown_write(struct stream *s);
@@ -79,6 +84,12 @@ int stream_push_front(struct stream *s, const void *p, size_t n);
 void stream_on_ready(struct stream *s, stream_ready_fn fn, void *arg);
 /* What is waited for from now on: PST_STREAM_READ | PST_STREAM_WRITE, or 0. Level-triggered. */
 void stream_interest(struct stream *s, unsigned events);
+/*
+ * Wait for the end of the connect() of a socket that has just been given its stream. The callback
+ * gets PST_STREAM_WRITE alone when it succeeded; otherwise SO_ERROR knows. It stays so until the
+ * next stream_interest(). ERR_NOMEM.
+ */
+int stream_await_connect(struct stream *s);
 /* The owner of a module base says that it is ready; the callback runs from the run queue. */
 void stream_module_ready(struct stream *s, unsigned events);
 

@@ -10,6 +10,8 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "core/base/err.h"
+#include "core/base/mem.h"
 #include "core/stream/stream_priv.h"
 
 /* Pieces handed to the kernel in one call; more are simply left for the next. */
@@ -18,7 +20,9 @@
 struct stream_raw {
     struct stream_base b;
     int fd;
-    bool reading; /* rd is added */
+    bool reading;    /* rd is added                                  */
+    bool dry;        /* the last read got less than it asked for     */
+    bool connecting; /* wr waits for the end of connect()            */
     struct event rd;
     struct event *wr; /* borrowed while something waits to be written */
 };
@@ -52,17 +56,32 @@ static uint32_t raw_iov(struct iovec to[RAW_IOV], const struct pst_iov *v, uint3
     return m;
 }
 
+static size_t raw_room(const struct pst_iov *v, uint32_t n)
+{
+    size_t room = 0;
+
+    for (uint32_t i = 0; i < n && i < RAW_IOV; i++) {
+        room += v[i].n;
+    }
+    return room;
+}
+
 static int64_t raw_read(void *ctx, struct pst_iov *v, uint32_t n)
 {
     struct stream_raw *r = ctx;
     struct iovec iov[RAW_IOV];
     ssize_t got;
 
+    /* Layers read until there is nothing; the poller will tell when there is something again. */
+    if (r->dry) {
+        return PST_WANT_READ;
+    }
     uint32_t m = n == 1 ? 1 : raw_iov(iov, v, n);
     do {
         got = n == 1 ? recv(r->fd, v[0].p, v[0].n, 0) : readv(r->fd, iov, (int)m);
     } while (got < 0 && errno == EINTR);
     if (got >= 0) {
+        r->dry = got > 0 && (size_t)got < raw_room(v, n);
         return got;
     }
     return raw_again(errno) ? PST_WANT_READ : raw_error(r, errno);
@@ -102,22 +121,22 @@ static int32_t raw_shutdown_write(void *ctx)
     return raw_error(r, errno);
 }
 
-static void raw_wr_drop(struct stream_raw *r)
+static void raw_wr_drop(struct event *wr)
 {
-    if (r->wr == NULL) {
-        return;
+    if (wr != NULL) {
+        event_del(wr);
+        free(wr);
     }
-    event_del(r->wr);
-    free(r->wr);
-    r->wr = NULL;
 }
 
 static void raw_close(void *ctx, uint32_t how)
 {
     struct stream_raw *r = ctx;
 
-    event_del(&r->rd);
-    raw_wr_drop(r);
+    if (r->reading) {
+        event_del(&r->rd);
+    }
+    raw_wr_drop(r->wr);
     if (how == PST_CLOSE_ABORT) {
         const struct linger now = { .l_onoff = 1, .l_linger = 0 };
         (void)setsockopt(r->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
@@ -148,6 +167,7 @@ static void raw_event(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     if (what & EV_READ) {
+        r->dry = false;
         events |= PST_STREAM_READ;
     }
     if (what & EV_WRITE) {
@@ -161,7 +181,7 @@ static void raw_event(evutil_socket_t fd, short what, void *arg)
 
 struct stream *stream_raw_new(struct loop *l, int fd)
 {
-    struct stream_raw *r = calloc(1, sizeof(*r));
+    struct stream_raw *r = mem_zero(sizeof(*r));
     if (r == NULL) {
         close(fd);
         return NULL;
@@ -174,20 +194,39 @@ struct stream *stream_raw_new(struct loop *l, int fd)
     return &r->b.s;
 }
 
+void raw_ask_again(struct stream_base *b)
+{
+    ((struct stream_raw *)(void *)b)->dry = false;
+}
+
 /* Add the write event; false: out of memory, or the kernel refuses to watch. */
-static bool raw_wr_add(struct stream_raw *r)
+static bool raw_wr_add(struct stream_raw *r, short what)
 {
     r->wr = malloc(sizeof(*r->wr));
     if (r->wr == NULL) {
         return false;
     }
-    event_assign(r->wr, loop_base(r->b.loop), r->fd, EV_WRITE | EV_PERSIST, raw_event, r);
+    event_assign(r->wr, loop_base(r->b.loop), r->fd, what | EV_PERSIST, raw_event, r);
     if (event_add(r->wr, NULL) == 0) {
         return true;
     }
     free(r->wr);
     r->wr = NULL;
     return false;
+}
+
+/* One event for both, since only together do they tell success (writable) from failure. */
+int raw_await_connect(struct stream_base *b)
+{
+    struct stream_raw *r = (struct stream_raw *)(void *)b;
+
+    assert(!r->reading && r->wr == NULL);
+    if (!raw_wr_add(r, EV_READ | EV_WRITE)) {
+        return ERR_NOMEM;
+    }
+    b->interest = PST_STREAM_READ | PST_STREAM_WRITE;
+    r->connecting = true;
+    return ERR_OK;
 }
 
 /*
@@ -198,18 +237,22 @@ static bool raw_wr_add(struct stream_raw *r)
 void raw_interest(struct stream_base *b, unsigned events)
 {
     struct stream_raw *r = (struct stream_raw *)(void *)b;
+    struct event *old = NULL;
     bool ok = true;
 
     b->interest = (uint8_t)events;
+    if (r->connecting || !(events & PST_STREAM_WRITE)) {
+        old = r->wr;
+        r->wr = NULL;
+        r->connecting = false;
+    }
     if ((events & PST_STREAM_READ) && !r->reading) {
         r->reading = ok = event_add(&r->rd, NULL) == 0;
     }
     if ((events & PST_STREAM_WRITE) && r->wr == NULL) {
-        ok = raw_wr_add(r) && ok;
+        ok = raw_wr_add(r, EV_WRITE) && ok;
     }
-    if (!(events & PST_STREAM_WRITE)) {
-        raw_wr_drop(r);
-    }
+    raw_wr_drop(old);
     if (!(events & PST_STREAM_READ) && r->reading) {
         event_del(&r->rd);
         r->reading = false;

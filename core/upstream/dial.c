@@ -17,8 +17,11 @@
 #include <event2/event_struct.h>
 
 #include "core/base/addr.h"
+#include "core/base/err.h"
 #include "core/base/list.h"
 #include "core/base/loop.h"
+#include "core/base/mem.h"
+#include "core/stream/stream.h"
 
 /* Linux takes no more seconds than this for TCP_KEEPIDLE and TCP_KEEPINTVL. */
 #define KEEPALIVE_SECONDS_MAX 32767
@@ -27,12 +30,11 @@
 
 struct dial {
     struct loop *loop;
-    struct event ev;  /* writable or too late; in use while the handshake is under way */
-    struct task task; /* delivers what connect() answered at once                      */
-    bool waiting;     /* ev is added                                                   */
-    int fd;
+    struct stream *s;   /* while the handshake is under way             */
+    struct event timer; /* too late; added while s is there             */
+    struct task task;   /* delivers the error that came at once, in err */
     int err;
-    void (*done)(void *arg, int fd, int err);
+    void (*done)(void *arg, struct stream *s, int err);
     void *arg;
 };
 
@@ -86,8 +88,17 @@ static socklen_t make_sockaddr(const struct pst_addr *addr, const char *path,
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + 1);
 }
 
+static bool is_loopback(const struct pst_addr *addr)
+{
+    static const uint8_t six[16] = { [15] = 1 };
+
+    return addr->family == PST_AF_INET    ? addr->ip[0] == 127
+           : addr->family == PST_AF_INET6 ? memcmp(addr->ip, six, sizeof(six)) == 0
+                                          : false;
+}
+
 /* Socket and connect. Answers an errno; EINPROGRESS while the handshake is under way. */
-static int dial_connect(struct dial *d, const struct pst_addr *addr, const char *path,
+static int dial_connect(int *fd, const struct pst_addr *addr, const char *path,
                         const struct dial_opts *o)
 {
     struct sockaddr_storage ss;
@@ -96,31 +107,37 @@ static int dial_connect(struct dial *d, const struct pst_addr *addr, const char 
     if (n == 0) {
         return errno;
     }
-    d->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (d->fd < 0) {
+    *fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (*fd < 0) {
         return errno;
     }
     if (ss.ss_family != AF_UNIX) {
-        set_tcp_options(d->fd, o);
+        set_tcp_options(*fd, o);
     }
-    if (connect(d->fd, (struct sockaddr *)&ss, n) == 0) {
+    if (connect(*fd, (struct sockaddr *)&ss, n) == 0) {
+        return 0;
+    }
+    /* On this host the answer has come meanwhile: asking again is cheaper than waiting for it. */
+    if (errno == EINPROGRESS && is_loopback(addr) && connect(*fd, (struct sockaddr *)&ss, n) == 0) {
         return 0;
     }
     /* An interrupted connect goes on by itself. A unix socket's EAGAIN is a full backlog. */
-    return errno == EINTR ? EINPROGRESS : errno;
+    return errno == EINTR || errno == EALREADY ? EINPROGRESS : errno;
 }
 
 static void dial_finish(struct dial *d, int err)
 {
-    void (*done)(void *arg, int fd, int err) = d->done;
+    void (*done)(void *arg, struct stream *s, int err) = d->done;
+    struct stream *s = d->s;
     void *arg = d->arg;
-    int fd = d->fd;
 
+    event_del(&d->timer);
     free(d);
-    if (err != 0 && fd >= 0) {
-        close(fd);
+    if (err != 0) {
+        stream_free(s, PST_CLOSE_GRACEFUL);
+        s = NULL;
     }
-    done(arg, err == 0 ? fd : -1, err);
+    done(arg, s, err);
 }
 
 static void on_deferred(struct task *t)
@@ -130,53 +147,81 @@ static void on_deferred(struct task *t)
     dial_finish(d, d->err);
 }
 
-static void on_event(evutil_socket_t fd, short what, void *arg)
+static void on_ready(void *arg, unsigned events)
 {
+    struct dial *d = arg;
     socklen_t n = sizeof(int);
-    int err = ETIMEDOUT;
+    int err = 0;
 
-    if ((what & EV_WRITE) && getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) < 0) {
+    if (events != PST_STREAM_WRITE &&
+        getsockopt(stream_fd(d->s), SOL_SOCKET, SO_ERROR, &err, &n) < 0) {
         err = errno;
     }
-    dial_finish(arg, err);
+    dial_finish(d, err);
 }
 
-/* Wait until the handshake is over. Answers an errno when libevent refuses. */
-static int dial_wait(struct dial *d, uint64_t timeout_ms)
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    dial_finish(arg, ETIMEDOUT);
+}
+
+/* Wait until the handshake is over. Owns fd. ENOMEM or EINPROGRESS. */
+static int dial_wait(struct dial *d, int fd, uint64_t timeout_ms)
 {
     struct timeval tv = { .tv_sec = (time_t)(timeout_ms / 1000),
                           .tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000) };
 
-    if (event_assign(&d->ev, loop_base(d->loop), d->fd, EV_WRITE, on_event, d) < 0 ||
-        event_add(&d->ev, &tv) < 0) {
+    d->s = stream_raw_new(d->loop, fd);
+    if (d->s == NULL || stream_await_connect(d->s) != ERR_OK || event_add(&d->timer, &tv) < 0) {
         return ENOMEM;
     }
-    d->waiting = true;
+    stream_on_ready(d->s, on_ready, d);
     return EINPROGRESS;
 }
 
-struct dial *dial_start(struct loop *l, const struct pst_addr *addr, const char *path,
-                        const struct dial_opts *o, void (*done)(void *arg, int fd, int err),
-                        void *arg)
+static struct dial *dial_new(struct loop *l, int fd, int err, const struct dial_opts *o,
+                             void (*done)(void *arg, struct stream *s, int err), void *arg)
 {
-    struct dial *d = calloc(1, sizeof(*d));
+    struct dial *d = mem_zero(sizeof(*d));
 
     if (!d) {
+        if (fd >= 0) {
+            close(fd);
+        }
         return NULL;
     }
     d->loop = l;
-    d->fd = -1;
     d->done = done;
     d->arg = arg;
     d->task.fn = on_deferred;
-    d->err = dial_connect(d, addr, path, o);
-    if (d->err == EINPROGRESS) {
-        d->err = dial_wait(d, o->timeout_ms);
+    evtimer_assign(&d->timer, loop_base(l), on_timer, d);
+    if (err == EINPROGRESS) {
+        err = dial_wait(d, fd, o->timeout_ms);
+    } else if (fd >= 0) {
+        close(fd);
     }
-    if (!d->waiting) {
+    if (err != EINPROGRESS) {
+        d->err = err;
         loop_defer(l, &d->task);
     }
     return d;
+}
+
+struct dial *dial_start(struct loop *l, const struct pst_addr *addr, const char *path,
+                        const struct dial_opts *o, struct stream **at_once,
+                        void (*done)(void *arg, struct stream *s, int err), void *arg)
+{
+    int fd = -1;
+    int err = dial_connect(&fd, addr, path, o);
+
+    *at_once = NULL;
+    if (err == 0) {
+        *at_once = stream_raw_new(l, fd);
+        return NULL;
+    }
+    return dial_new(l, fd, err, o, done, arg);
 }
 
 void dial_cancel(struct dial *d)
@@ -184,12 +229,8 @@ void dial_cancel(struct dial *d)
     if (!d) {
         return;
     }
-    if (d->waiting) {
-        event_del(&d->ev);
-    }
+    event_del(&d->timer);
     loop_cancel(d->loop, &d->task);
-    if (d->fd >= 0) {
-        close(d->fd);
-    }
+    stream_free(d->s, PST_CLOSE_GRACEFUL);
     free(d);
 }

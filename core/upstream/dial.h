@@ -9,6 +9,7 @@
 
 struct dial;
 struct loop;
+struct stream;
 
 struct dial_opts {
     uint64_t timeout_ms;
@@ -17,13 +18,15 @@ struct dial_opts {
 };
 
 /*
- * Connect to addr, or to the unix socket path when addr->family is PST_AF_UNIX. done runs
- * from the loop, never inside this call: fd >= 0 (non-blocking, TCP_NODELAY, the caller's from
- * then on) or -1 with err an errno (ETIMEDOUT for the deadline). NULL: out of memory. [worker]
+ * Connect to addr, or to the unix socket path when addr->family is PST_AF_UNIX. A peer on this host
+ * answers before connect() returns: then *at_once is its stream, the caller's, and the result NULL.
+ * Else done runs from the loop, never inside this call, with a stream or with NULL and an errno
+ * (ETIMEDOUT for the deadline). The socket is non-blocking and has TCP_NODELAY. Both NULL: out of
+ * memory. [worker]
  */
 struct dial *dial_start(struct loop *l, const struct pst_addr *addr, const char *path,
-                        const struct dial_opts *o, void (*done)(void *arg, int fd, int err),
-                        void *arg);
+                        const struct dial_opts *o, struct stream **at_once,
+                        void (*done)(void *arg, struct stream *s, int err), void *arg);
 /* Give up; done will not run. NULL is fine. After done the dial is freed by itself. [worker] */
 void dial_cancel(struct dial *d);
 

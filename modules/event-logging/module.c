@@ -116,10 +116,10 @@ static int32_t on_established(struct pst_call *k)
 
 static void instance_free(struct evlog *e)
 {
-    if (e != NULL) {
+    if (e != NULL && e->sink != NULL) {
         evlog_sinks->close(e->sink);
-        free(e);
     }
+    free(e);
 }
 
 static int32_t init(pst_instance *self, const pst_cfg *cfg, void **inst)

@@ -91,8 +91,10 @@ static bool is_true(const struct proxy *p, pst_conn *conn, enum proxy_var which)
            v.type == PST_VALUE_BOOL && v.u.u64 != 0;
 }
 
-/* What the client connected to: by the header it came with, so that a chain of proxies is seen */
-/* through to its beginning, or else the address of our socket.                                 */
+/*
+ * What the client connected to: by the header it came with, so that a chain of proxies is seen
+ * through to its beginning, or else the address of our socket.
+ */
 static struct pst_addr destination(pst_conn *conn)
 {
     struct pst_addr a = addr_of(conn, proxy_notes.dst_ip);
@@ -136,7 +138,8 @@ static void put_unique_id(struct proxy_writer *w, pst_conn *conn)
 static void put_ssl(struct proxy_writer *w, const struct proxy *p, pst_conn *conn)
 {
     uint8_t client = PROXY_CLIENT_SSL;
-    struct pst_str version, digest;
+    struct pst_str version, cipher, digest;
+    char name[PROXY_CIPHER_MAX];
     uint32_t verify = 1;
 
     if (!text_of(p, conn, PROXY_VAR_VERSION, &version)) {
@@ -153,7 +156,9 @@ static void put_ssl(struct proxy_writer *w, const struct proxy *p, pst_conn *con
         return;
     }
     (void)proxy_write_tlv(w, PROXY_SSL_VERSION, version);
-    put_var(w, p, conn, PROXY_VAR_CIPHER, PROXY_SSL_CIPHER);
+    if (text_of(p, conn, PROXY_VAR_CIPHER, &cipher)) {
+        (void)proxy_write_tlv(w, PROXY_SSL_CIPHER, proxy_cipher_name(cipher, name));
+    }
     put_var(w, p, conn, PROXY_VAR_GROUP, PROXY_SSL_GROUP);
     put_var(w, p, conn, PROXY_VAR_SIG_ALG, PROXY_SSL_SIG_ALG);
     put_var(w, p, conn, PROXY_VAR_KEY_ALG, PROXY_SSL_KEY_ALG);

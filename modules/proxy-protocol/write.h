@@ -38,4 +38,12 @@ void proxy_write_ssl_end(struct proxy_writer *w);
 /* Fill in the length and the checksum. The header is w->p[0..w->n). [any] */
 void proxy_write_end(struct proxy_writer *w);
 
+/*
+ * The name by which the specification and other proxies call a cipher suite, OpenSSL's:
+ * "ECDHE-RSA-AES128-GCM-SHA256" for "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256". Suites of TLS 1.3, and
+ * what is no such name, are answered as they are, the others in `out`. [any]
+ */
+#define PROXY_CIPHER_MAX 64
+struct pst_str proxy_cipher_name(struct pst_str iana, char out[PROXY_CIPHER_MAX]);
+
 #endif

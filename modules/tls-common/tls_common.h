@@ -297,7 +297,7 @@ struct tls_der {
 struct tls_x509 {
     struct tls_der der, serial, issuer, subject, spki, sans; /* sans: content of GeneralNames */
     uint64_t not_before, not_after;                          /* Unix time */
-    const char *sig; /* the hash of its signature, as "SHA256", or "ED25519"; NULL: not known */
+    const char *sig; /* its signature, as "RSA-SHA256", "ecdsa-with-SHA256"; NULL: not known */
     uint16_t curve;  /* of an EC key: the id of its TLS group, 0: none we know */
     uint16_t bits;   /* of an RSA modulus or the field of a curve, 0: not known */
     uint8_t key;     /* TLS_KEY_*, 0: another kind */

@@ -193,45 +193,40 @@ static void read_key(struct tls_x509 *x)
     }
 }
 
-/* The hash that RSASSA-PSS-params name (RFC 4055 section 3.1): [0] AlgorithmIdentifier. */
-static const char *pss_hash(struct tls_der params)
-{
-    static const char *const hashes[] = { "SHA256", "SHA384", "SHA512" };
-    struct tls_der seq, wrapped, alg, oid;
-
-    if (!expect(&params, DER_SEQUENCE, &seq) || !expect(&seq, DER_CONTEXT_0, &wrapped) ||
-        !expect(&wrapped, DER_SEQUENCE, &alg) || !expect(&alg, DER_OID, &oid) || oid.n != 9 ||
-        memcmp(oid.p, "\x60\x86\x48\x01\x65\x03\x04\x02", 8) != 0 || oid.p[8] < 1 || oid.p[8] > 3) {
-        return "SHA1";
-    }
-    return hashes[oid.p[8] - 1];
-}
-
-/* What the certificate was signed with, by its AlgorithmIdentifier; NULL: not known. */
+/*
+ * What the certificate was signed with, by its AlgorithmIdentifier, as OpenSSL's short names have it
+ * (PROXY protocol headers carry them); NULL: not known.
+ */
 static const char *signature_name(struct tls_der alg)
 {
-    static const char *const rsa[] = { "SHA256", "SHA384", "SHA512" };
-    static const char *const ecdsa[] = { "SHA224", "SHA256", "SHA384", "SHA512" };
+    static const struct {
+        const char *oid;
+        size_t n;
+        const char *name;
+    } known[] = {
+        { "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05", 9, "RSA-SHA1" },
+        { "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", 9, "RSASSA-PSS" },
+        { "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b", 9, "RSA-SHA256" },
+        { "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c", 9, "RSA-SHA384" },
+        { "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d", 9, "RSA-SHA512" },
+        { "\x2a\x86\x48\xce\x3d\x04\x01", 7, "ecdsa-with-SHA1" },
+        { "\x2a\x86\x48\xce\x3d\x04\x03\x01", 8, "ecdsa-with-SHA224" },
+        { "\x2a\x86\x48\xce\x3d\x04\x03\x02", 8, "ecdsa-with-SHA256" },
+        { "\x2a\x86\x48\xce\x3d\x04\x03\x03", 8, "ecdsa-with-SHA384" },
+        { "\x2a\x86\x48\xce\x3d\x04\x03\x04", 8, "ecdsa-with-SHA512" },
+        { "\x2b\x65\x70", 3, "ED25519" },
+    };
     struct tls_der oid;
 
     if (!expect(&alg, DER_OID, &oid)) {
         return NULL;
     }
-    if (is_oid(&oid, "\x2b\x65\x70", 3)) {
-        return "ED25519";
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (is_oid(&oid, known[i].oid, known[i].n)) {
+            return known[i].name;
+        }
     }
-    if (oid.n == 9 && memcmp(oid.p, "\x2a\x86\x48\x86\xf7\x0d\x01\x01", 8) == 0) {
-        uint8_t arc = oid.p[8];
-
-        return arc == 5                 ? "SHA1"
-               : arc == 10              ? pss_hash(alg)
-               : arc >= 11 && arc <= 13 ? rsa[arc - 11]
-                                        : NULL;
-    }
-    if (oid.n == 8 && memcmp(oid.p, "\x2a\x86\x48\xce\x3d\x04\x03", 7) == 0) {
-        return oid.p[7] >= 1 && oid.p[7] <= 4 ? ecdsa[oid.p[7] - 1] : NULL;
-    }
-    return is_oid(&oid, "\x2a\x86\x48\xce\x3d\x04\x01", 7) ? "SHA1" : NULL;
+    return NULL;
 }
 
 /* Only subjectAltName (RFC 5280 section 4.2.1.6) is looked for. */

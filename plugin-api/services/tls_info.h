@@ -37,7 +37,7 @@
 #define PST_VAR_TLS_PEER_NOT_AFTER "conn.tls.peer.not_after" /* U64: Unix time, seconds          */
 #define PST_VAR_TLS_PEER_DER       "conn.tls.peer.der"       /* BYTES: the whole certificate     */
 #define PST_VAR_TLS_CERT_KEY       "conn.tls.cert.key"       /* STR: our key: "EC256", "RSA2048" */
-#define PST_VAR_TLS_CERT_SIG       "conn.tls.cert.sig"       /* STR: its signature: "SHA256"     */
+#define PST_VAR_TLS_CERT_SIG       "conn.tls.cert.sig"       /* STR: its signature: "RSA-SHA256" */
 
 /*
  * Registered by the module that speaks TLS to the upstream (role PST_ROLE_UPSTREAM_TRANSPORT);

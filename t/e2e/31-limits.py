@@ -112,7 +112,7 @@ def descriptors():
             sock.sendall(records(hello(b"a.test")))
             same("answer", "alert 80", read_answer(sock))
         fields = log_line(LOG, source)
-        same("log", ("connect_failed", "EMFILE"), (fields.get("reason"), fields.get("error")))
+        same("log", ("overload", "EMFILE"), (fields.get("reason"), fields.get("error")))
     same("the target is blamed", 0, count("upstream target is out"))
     resource.prlimit(PID, resource.RLIMIT_NOFILE, limits)
     pairs.append(served(client()))

@@ -5,9 +5,11 @@
 
 . "${top_srcdir:-.}/t/e2e/lib.sh"
 
+STREAM=/usr/lib/nginx/modules/ngx_stream_module.so
 need python3 openssl curl haproxy nginx
 [ -e "$MODULE_DIR/proxy-protocol.so" ] || fail "no module proxy-protocol in $MODULE_DIR"
-free_ports TAKES SPOOFED HASTY DUAL PLAIN A H HA_TLS HA_HTTP HA_SENDS NX_HTTP NX_TLS NX_SENDS
+free_ports TAKES SPOOFED HASTY DUAL PLAIN A H HA_TLS HA_HTTP HA_SENDS NX_HTTP NX_TLS NX_SENDS INNER
+[ -e "$STREAM" ] || skip "needs nginx's stream module"
 make_certs
 
 # What needs TLS that ends here is left out without wolfSSL.
@@ -28,6 +30,7 @@ edge()
 
 TERM_HERE="\"tls-termination\"; terminate_at = \"edge\"; alpn = [ \"http/1.1\" ];
     certificates = ( { certificate = \"$CERTS/all.pem\"; key = \"$CERTS/all.key\"; } );"
+TLS_THERE="\"upstream-tls\"; ca = [ \"$CERTS/ca.pem\" ]; server_name = \"hapass.test\";"
 CLIENT_CERTS="\"mutual-tls\"; mode = \"verify-if-given\"; ca = [ \"$CERTS/ca.pem\" ];"
 ALL='tlvs = [ "authority", "alpn", "ssl", "ssl-client-cert", "unique-id", "crc32c" ];'
 EVERY_TYPE='forward = [ "alpn", "authority", "unique-id", "ssl", "netns", "0xe0" ];'
@@ -42,6 +45,13 @@ term_edges()
     printf ',\n'
     edge haterm "127.0.0.1:$HA_HTTP" "$TERM_HERE" "\"proxy-protocol\"; send = 2; $ALL"
     printf ',\n'
+    edge tunnel "127.0.0.1:$H" "$TERM_HERE" '"proxy-protocol"; send = 1;' \
+        '"live-tunnel"; into = "inner";'
+    printf ',\n'
+    edge hatls "127.0.0.1:$HA_TLS" "$TERM_HERE" "$TLS_THERE" "\"proxy-protocol\"; send = 2; $ALL"
+    printf ',\n'
+    edge hatls1 "127.0.0.1:$HA_TLS" "$TERM_HERE" '"proxy-protocol"; send = 1;' "$TLS_THERE"
+    printf ',\n'
     edge haterm1 "127.0.0.1:$HA_HTTP" "$TERM_HERE" '"proxy-protocol"; send = 1;'
     printf ',\n'
     edge nxterm1 "127.0.0.1:$NX_HTTP" "$TERM_HERE" '"proxy-protocol"; send = 1;'
@@ -52,7 +62,7 @@ term_edges()
 (
     cd "$CERTS" && umask 077
     names=
-    for name in term haterm haterm1 nxterm1 nxterm2 hapass hapass1 nxpass1 nxpass2; do
+    for name in term tunnel haterm haterm1 hatls hatls1 nxterm1 nxterm2 hapass hapass1 nxpass1 nxpass2; do
         names=$names${names:+,}DNS:$name.test
     done
     openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=all" \
@@ -76,6 +86,8 @@ listeners = (
       modules = ( { module = $ACCEPT } ); },
     { name = "dual"; address = "[::]:$DUAL"; modules = ( { module = $ACCEPT } ); },
     { name = "unix"; address = "unix:$WORK/in.sock"; modules = ( { module = $ACCEPT } ); },
+    { name = "inner"; address = "127.0.0.1:$INNER"; not_tls = "v2";
+      modules = ( { module = "proxy-protocol"; accept = [ "192.0.2.7" ]; } ); },
     { name = "plain"; address = "127.0.0.1:$PLAIN"; not_tls = "close"; }
 );
 edges = (
@@ -96,6 +108,13 @@ $(term_edges)
 );
 EOC
 assert_status 0 "$POSTERN" -t -c "$WORK/postern.conf"
+
+# One header is enough.
+sed 's/accept = \[ "10.0.0.0\/8".*\]; }/& , { module = "proxy-protocol"; accept = [ "::1" ]; }/' \
+    "$WORK/postern.conf" >"$WORK/twice.conf"
+assert_status 1 "$POSTERN" -t -c "$WORK/twice.conf"
+assert_grep 'listeners\[1\].modules\[0\].*cannot be used together' "$WORK/out"
+
 start_postern "$WORK/postern.conf"
 TERM_CERTS=-
 [ "$TLS" = 0 ] || TERM_CERTS=$CERTS
@@ -153,6 +172,12 @@ assert_grep "^haproxy src=127.0.0.7:[0-9]+ dst=127.0.0.1:$PLAIN authority=hapass
 if [ "$TLS" = 1 ]; then
     asked haterm1 "$PLAIN"
     assert_grep "^haproxy src=127.0.0.7:[0-9]+ dst=127.0.0.1:$PLAIN authority= id=\$" "$WORK/out"
+    # The header goes before the TLS of ours, wherever the module stands in the list.
+    asked hatls "$PLAIN"
+    assert_grep "^haproxy src=127.0.0.7:[0-9]+ dst=127.0.0.1:$PLAIN authority=hatls.test id=." \
+        "$WORK/out"
+    asked hatls1 "$PLAIN"
+    assert_grep "^haproxy src=127.0.0.7:[0-9]+ dst=127.0.0.1:$PLAIN authority= id=\$" "$WORK/out"
     asked haterm "$PLAIN" --cert "$CERTS/client.pem" --key "$CERTS/client.key"
     assert_grep "^haproxy src=127.0.0.7:[0-9]+ .* authority=haterm.test id=[0-9a-f]{16}-[0-9]+\$" \
         "$WORK/out"
@@ -164,7 +189,7 @@ mkdir -p "$WORK/nginx"
 # shellcheck disable=SC2016 # the variables are nginx's
 SAYS='default_type text/plain; location / { return 200 "nginx src=$proxy_protocol_addr:$proxy_protocol_port dst=$proxy_protocol_server_addr:$proxy_protocol_server_port\n"; }'
 cat >"$WORK/nginx/nginx.conf" <<EOC
-load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+load_module $STREAM;
 daemon off;
 master_process off;
 pid $WORK/nginx/pid;

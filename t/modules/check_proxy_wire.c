@@ -506,6 +506,36 @@ START_TEST(leaves_out_what_does_not_fit)
 }
 END_TEST
 
+START_TEST(names_of_ciphers)
+{
+    static const struct {
+        const char *iana, *want;
+    } cases[] = {
+        { "TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256" },
+        { "TLS_CHACHA20_POLY1305_SHA256", "TLS_CHACHA20_POLY1305_SHA256" },
+        { "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256" },
+        { "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", "ECDHE-RSA-AES256-GCM-SHA384" },
+        { "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-RSA-CHACHA20-POLY1305" },
+        { "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256", "ECDHE-ECDSA-AES128-SHA256" },
+        { "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "ECDHE-RSA-AES128-SHA" },
+        { "", "" },
+        { "TLS_", "TLS_" },
+        { "TLS_WITH_", "TLS_WITH_" },
+        { "ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES128-SHA" },
+        { "TLS_A_WITH_0123456789012345678901234567890123456789012345678901234567890123456789",
+          "TLS_A_WITH_0123456789012345678901234567890123456789012345678901234567890123456789" },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char out[PROXY_CIPHER_MAX];
+        struct pst_str s = proxy_cipher_name(str(cases[i].iana), out);
+
+        ck_assert_uint_eq(s.n, strlen(cases[i].want));
+        ck_assert_mem_eq(s.p, cases[i].want, s.n);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("proxy_wire");
@@ -527,6 +557,7 @@ int main(void)
     tcase_add_test(t, writes_v1);
     tcase_add_test(t, writes_v2);
     tcase_add_test(t, leaves_out_what_does_not_fit);
+    tcase_add_test(t, names_of_ciphers);
     suite_add_tcase(s, t);
     srunner_run_all(r, CK_ENV);
     failed = srunner_ntests_failed(r);

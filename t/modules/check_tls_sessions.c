@@ -18,7 +18,7 @@ START_TEST(variables_tell_what_was_negotiated)
     ck_assert_str_ne(fake_conn_var(p.conn, "conn.tls.group"), "");
     ck_assert_str_eq(fake_conn_var(p.conn, "conn.tls.resumed"), "0");
     ck_assert_str_eq(fake_conn_var(p.conn, "conn.tls.cert.key"), "EC256");
-    ck_assert_str_eq(fake_conn_var(p.conn, "conn.tls.cert.sig"), "SHA256");
+    ck_assert_str_eq(fake_conn_var(p.conn, "conn.tls.cert.sig"), "ecdsa-with-SHA256");
     ck_assert_str_eq(fake_conn_var(p.conn, "conn.tls.peer.subject"), "");
     ck_assert_str_eq(fake_conn_var(p.conn, "conn.tls.peer.issuer"), "");
     ck_assert_str_eq(fake_conn_var(p.conn, "conn.tls.peer.not_after"), "");

@@ -12,15 +12,15 @@
 static const struct {
     const char *made, *key, *sig;
 } kinds[] = {
-    { "-newkey rsa:2048 -sha256", "RSA2048", "SHA256" },
-    { "-newkey rsa:1025 -sha384", "RSA1025", "SHA384" },
-    { "-newkey rsa:2048 -sha512", "RSA2048", "SHA512" },
-    { "-newkey rsa:2048 -sha384 -sigopt rsa_padding_mode:pss", "RSA2048", "SHA384" },
-    { "-newkey rsa:2048 -sha1", "RSA2048", "SHA1" },
-    { "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -sha256", "EC256", "SHA256" },
-    { "-newkey ec -pkeyopt ec_paramgen_curve:P-384 -sha384", "EC384", "SHA384" },
-    { "-newkey ec -pkeyopt ec_paramgen_curve:P-521 -sha512", "EC521", "SHA512" },
-    { "-newkey ec -pkeyopt ec_paramgen_curve:secp256k1 -sha256", "EC", "SHA256" },
+    { "-newkey rsa:2048 -sha256", "RSA2048", "RSA-SHA256" },
+    { "-newkey rsa:1025 -sha384", "RSA1025", "RSA-SHA384" },
+    { "-newkey rsa:2048 -sha512", "RSA2048", "RSA-SHA512" },
+    { "-newkey rsa:2048 -sha384 -sigopt rsa_padding_mode:pss", "RSA2048", "RSASSA-PSS" },
+    { "-newkey rsa:2048 -sha1", "RSA2048", "RSA-SHA1" },
+    { "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -sha256", "EC256", "ecdsa-with-SHA256" },
+    { "-newkey ec -pkeyopt ec_paramgen_curve:P-384 -sha384", "EC384", "ecdsa-with-SHA384" },
+    { "-newkey ec -pkeyopt ec_paramgen_curve:P-521 -sha512", "EC521", "ecdsa-with-SHA512" },
+    { "-newkey ec -pkeyopt ec_paramgen_curve:secp256k1 -sha256", "EC", "ecdsa-with-SHA256" },
     { "-newkey ed25519", "ED25519", "ED25519" },
     { "-newkey ed448", "", NULL },
 };

@@ -109,7 +109,7 @@ static int client_send(WOLFSSL *ssl, char *buf, int sz, void *ctx)
 }
 
 static const uint16_t versions[] = { 0x0304, 0x0303 }, sigalgs[] = { 0x0403, 0x0804, 0x0401 };
-static const uint16_t groups[] = { 29, 23 }, extensions[] = { 43 };
+static const uint16_t groups[] = { 29, 23 }, extensions[] = { 43, 10, 51, 13 };
 const struct pst_hello rig_hello = {
     .size = sizeof(rig_hello),
     .versions = versions,
@@ -119,7 +119,7 @@ const struct pst_hello rig_hello = {
     .groups = groups,
     .n_groups = 2,
     .extensions = extensions,
-    .n_extensions = 1,
+    .n_extensions = 4,
     .legacy_version = 0x0303,
 };
 

@@ -175,7 +175,7 @@ static struct chain *make_in(uint32_t scope, const char *names)
     for (char *z = strtok(copy, " "); z != NULL; z = strtok(NULL, " "), n++) {
         snprintf(store[n], sizeof(store[n]), "%s", z + (*z == '!'));
         snprintf(where[n], sizeof(where[n]), "edges[0].modules[%zu]", n);
-        mods[n] = (struct conf_module){ store[n], where[n], NULL, *z != '!' };
+        mods[n] = (struct conf_module){ store[n], where[n], NULL, *z != '!', NULL };
     }
     struct chain *c = chain_new("edge", scope, mods, n, DIR, &host, 2, errors);
     ck_assert_ptr_nonnull(c);

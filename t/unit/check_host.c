@@ -85,7 +85,7 @@ static void ck_says(const char *part)
 
 static void make_chain(void)
 {
-    static struct conf_module mod = { "tm", "edges[0].modules[0]", NULL, true };
+    static struct conf_module mod = { "tm", "edges[0].modules[0]", NULL, true, NULL };
     char why[256] = "";
 
     ck_assert_msg(module_register_static(&module, &host, why, sizeof(why)) != NULL, "%s", why);

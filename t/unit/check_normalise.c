@@ -61,7 +61,7 @@ START_TEST(frozen_part)
     refused(&d, "built for ABI 3, this proxy speaks 1");
     d = sample();
     d.minor_needed = PST_ABI_MINOR + 1;
-    refused(&d, "needs ABI 1.1, this proxy has 1.0");
+    refused(&d, "needs ABI 1.2, this proxy has 1.1");
     d = sample();
     d.minor_built = 99;
     ck_assert_int_eq(normalise(&d), ERR_OK);

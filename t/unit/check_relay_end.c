@@ -266,6 +266,12 @@ static bool upstream_told(const struct rig *r)
     return mem_was_shut(mem[1]);
 }
 
+static bool client_told(const struct rig *r)
+{
+    (void)r;
+    return mem_was_shut(mem[0]);
+}
+
 /* Both have said all they had: that the last goodbye finds nobody is no error. */
 START_TEST(a_failed_goodbye_after_both_ends_is_no_error)
 {
@@ -278,6 +284,26 @@ START_TEST(a_failed_goodbye_after_both_ends_is_no_error)
     rig_until(&g, rig_is_over);
     ck_assert_uint_eq(g.end.reason, PST_END_CLIENT_FIN);
     ck_assert(!g.end.truncated);
+    rig_close_mem(&g, mem);
+}
+END_TEST
+
+/* An answer cut off by one that was told the end: no clean end, but the other one's doing. */
+START_TEST(just_closed_after_the_other_end)
+{
+    unsigned side = (unsigned)_i;
+
+    rig_open_mem(&g, mem);
+    relay_start(g.relay);
+    mem_end(mem[1 - side]);
+    rig_until(&g, side == 1 ? upstream_told : client_told);
+    mem_script(mem[side], MEM_READ, PST_ERR_RESET);
+    mem_put(mem[side], "x", 1);
+    rig_until(&g, rig_is_over);
+    ck_assert_uint_eq(g.end.reason, side == 1 ? PST_END_CLIENT_FIN : PST_END_UPSTREAM_FIN);
+    ck_assert_uint_eq(g.end.side, side == 1 ? PST_SIDE_CLIENT : PST_SIDE_UPSTREAM);
+    ck_assert(g.end.truncated);
+    ck_assert(!mem_was_shut(mem[1 - side]));
     rig_close_mem(&g, mem);
 }
 END_TEST
@@ -333,6 +359,7 @@ int main(void)
     tcase_add_test(t, an_error_at_the_start_is_told_later);
     tcase_add_test(t, bytes_before_an_error_are_passed_on);
     tcase_add_test(t, a_failed_goodbye_after_both_ends_is_no_error);
+    tcase_add_loop_test(t, just_closed_after_the_other_end, 0, 2);
     tcase_add_test(t, no_memory_is_our_fault);
     tcase_add_test(t, freed_in_the_middle);
     suite_add_tcase(s, t);

@@ -138,7 +138,8 @@ static int build(const char *letters)
 
     for (size_t i = 0; i < n; i++) {
         snprintf(where[i], sizeof(where[i]), "edges[3].modules[%zu]", i);
-        mods[i] = (struct conf_module){ letters[i] == 'p' ? "pub" : "user", where[i], NULL, true };
+        mods[i] =
+            (struct conf_module){ letters[i] == 'p' ? "pub" : "user", where[i], NULL, true, NULL };
     }
     chain = chain_new("edge", PST_SCOPE_EDGE, mods, n, "/nonexistent", &host, 0, errors);
     ck_assert_ptr_nonnull(chain);
