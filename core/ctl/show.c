@@ -141,6 +141,9 @@ static void events_row(struct show *s, const struct row *r)
     time_t t;
 
     (void)s;
+    if (row_get(r, "following") != NULL) {
+        return;
+    }
     if (lost != NULL) {
         printf("... %s not shown\n", lost);
         return;

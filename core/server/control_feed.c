@@ -115,6 +115,19 @@ static void give(struct session *s, void *arg)
     session_write(s, fw->taken.p, fw->taken.len);
 }
 
+/* All workers tell now: whoever follows has not missed anything from here on. */
+static void welcome(struct session *s, void *arg)
+{
+    static const char line[] = "{\"following\":true}\n";
+    struct client *c = client_of(s);
+
+    (void)arg;
+    if (c->wait == WAIT_EVENTS && !c->following) {
+        c->following = true;
+        session_write(s, line, sizeof(line) - 1);
+    }
+}
+
 static void feed_free(struct feed *f)
 {
     (void)evtimer_del(&f->timer);
@@ -146,6 +159,7 @@ static void on_answer(struct worker_ask *a)
         feed_free(f);
         control_feed_update(ctl);
     } else {
+        endpoint_each(ctl->endpoint, welcome, NULL);
         (void)evtimer_add(&f->timer, &tv);
     }
 }

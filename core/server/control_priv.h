@@ -48,6 +48,7 @@ struct client {
     struct metrics_page page;
     struct walk *walk;
     uint64_t lost; /* events not told yet as lost */
+    bool following; /* was told that events are complete from here on */
 };
 
 /* control.c */
