@@ -114,6 +114,17 @@ static void reload(struct session *s)
     server_reload(srv);
 }
 
+static void upgrade(struct session *s)
+{
+    const char *why = server_upgrade(control_of(s)->server);
+
+    if (why != NULL) {
+        control_end(s, why);
+    } else {
+        client_of(s)->wait = WAIT_UPGRADE;
+    }
+}
+
 static void end_of_process(struct session *s, bool at_once)
 {
     struct server *srv = control_of(s)->server;
@@ -164,6 +175,9 @@ static void run(struct session *s)
     case CONTROL_RELOAD:
         reload(s);
         break;
+    case CONTROL_UPGRADE:
+        upgrade(s);
+        break;
     case CONTROL_DRAIN:
     case CONTROL_STOP:
         end_of_process(s, client_of(s)->req.command == CONTROL_STOP);
@@ -187,7 +201,7 @@ static void run(struct session *s)
 /* Those that change something, or stop it, are told in the log with who asked. */
 static bool is_noted(enum control_command c)
 {
-    return c == CONTROL_RELOAD || c == CONTROL_DRAIN || c == CONTROL_STOP || c == CONTROL_KILL;
+    return c == CONTROL_RELOAD || c == CONTROL_UPGRADE || c == CONTROL_DRAIN || c == CONTROL_STOP || c == CONTROL_KILL;
 }
 
 /* --- the socket ---------------------------------------------------------------------------------- */

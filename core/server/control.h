@@ -38,6 +38,10 @@ void control_reload_begins(struct control *ctl);
 void control_reload_problems(struct control *ctl, const struct conf_errors *errors);
 /* It is over, with this generation in force. why: NULL when it is the new one. */
 void control_reload_over(struct control *ctl, uint64_t generation, const char *why);
+/* The new process of an upgrade says something. */
+void control_upgrade_says(struct control *ctl, const char *text);
+/* It serves, with this number; or why it does not. */
+void control_upgrade_over(struct control *ctl, uint64_t pid, const char *why);
 /* Add its socket to what an upgrade gets. False: no memory. */
 bool control_handover(const struct control *ctl, struct handover *h);
 /* The other process has the socket now. */

@@ -43,7 +43,7 @@ static void on_usr2(evutil_socket_t sig, short what, void *arg)
 {
     (void)sig;
     (void)what;
-    server_upgrade(arg);
+    (void)server_upgrade(arg);
 }
 
 int signals_init(struct server *s)

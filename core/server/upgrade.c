@@ -107,6 +107,7 @@ static void failed(struct upgrade *u, const char *why)
         LOGF_U64_IF("signal", (uint64_t)WTERMSIG(status), !exited && WTERMSIG(status) != SIGKILL));
     stop_listening(u);
     notify("STATUS=upgrade failed: see the log");
+    control_upgrade_over(u->server->control, 0, why);
 }
 
 /* The other process serves: from here on it is the service, and owns the files of sockets. */
@@ -120,6 +121,7 @@ static void succeeded(struct upgrade *u)
     notify_no_more();
     LOG(PST_LOG_NOTICE, "upgraded: another process serves, this one drains",
         LOGF_U64("pid", (uint64_t)u->pid), LOGF_Z("program", u->path));
+    control_upgrade_over(s->control, (uint64_t)u->pid, NULL);
     stop_listening(u);
     lsock_disown(s->socks);
     control_disown(s->control);
@@ -135,6 +137,7 @@ static void on_line(struct upgrade *u)
     u->line_n = 0;
     if (u->line[0] != '\0' && u->lines++ < LINES_MAX) {
         LOG(PST_LOG_WARNING, "the new process says", LOGF_Z("text", u->line));
+        control_upgrade_says(u->server->control, u->line);
     }
 }
 
@@ -211,7 +214,7 @@ static pid_t start(struct upgrade *u)
     return pid;
 }
 
-void server_upgrade(struct server *s)
+const char *server_upgrade(struct server *s)
 {
     struct upgrade *u = s->upgrade;
     const char *why = obstacle(s);
@@ -221,13 +224,14 @@ void server_upgrade(struct server *s)
 
     if (why != NULL) {
         LOG(PST_LOG_WARNING, "upgrade refused", LOGF_Z("reason", why));
-        return;
+        return why;
     }
     pid = start(u);
     if (pid < 0) {
-        LOG(PST_LOG_ERROR, "upgrade failed; this process serves on",
-            LOGF_Z("reason", strerrordesc_np(errno)), LOGF_Z("program", u->path));
-        return;
+        why = strerrordesc_np(errno);
+        LOG(PST_LOG_ERROR, "upgrade failed; this process serves on", LOGF_Z("reason", why),
+            LOGF_Z("program", u->path));
+        return why;
     }
     u->pid = pid;
     u->line_n = 0;
@@ -242,6 +246,7 @@ void server_upgrade(struct server *s)
     (void)evtimer_assign(&u->deadline, loop_base(s->loop), on_deadline, u);
     (void)event_add(&u->readable, NULL);
     (void)evtimer_add(&u->deadline, &tv);
+    return NULL;
 }
 
 void upgrade_cancel(struct upgrade *u)

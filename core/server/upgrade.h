@@ -45,8 +45,11 @@ pid_t successor_start(const char *path, char **argv, struct handover *h, int *pi
 /* Remember how this process was started; both live as long as the process. NULL: no memory. */
 struct upgrade *upgrade_new(struct server *s, char **argv);
 void upgrade_free(struct upgrade *u);
-/* SIGUSR2: begin. What becomes of it is told in the log. */
-void server_upgrade(struct server *s);
+/*
+ * SIGUSR2: begin. What becomes of it is told in the log and on the control socket; or at once why
+ * it cannot begin.
+ */
+const char *server_upgrade(struct server *s);
 /* This process is asked to end: the other one does not come to be. */
 void upgrade_cancel(struct upgrade *u);
 

@@ -93,8 +93,7 @@ static uint64_t patience(void)
     uint64_t us = 0, p = 0;
 
     if (usec == NULL || str_to_u64(usec, INT64_MAX, &us) != ERR_OK ||
-        (pid != NULL &&
-         (str_to_u64(pid, INT32_MAX, &p) != ERR_OK || p != (uint64_t)getpid()))) {
+        (pid != NULL && (str_to_u64(pid, INT32_MAX, &p) != ERR_OK || p != (uint64_t)getpid()))) {
         return 0;
     }
     return us;

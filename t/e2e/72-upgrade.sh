@@ -22,6 +22,7 @@ workers = $1;
 module_dir = "$MODULE_DIR";
 log = { level = "info"; };
 timeouts = { drain = "20s"; upgrade = "60s"; };
+control = { socket = "$WORK/control.sock"; };
 listeners = (
   { name = "public"; address = [ "127.0.0.1:$PORT", "unix:$WORK/public.sock" ]; not_tls = "echo"; },
   { name = "queue"; address = "127.0.0.1:$QUEUE"; not_tls = "echo"; }
@@ -109,11 +110,25 @@ python_test 72-upgrade.py open "$POSTERN_PID" "$PORT" "$QUEUE" "$ECHO"
 POSTERN_PID=$(cat "$WORK/pid")
 STARTED+=("$POSTERN_PID")
 
-say "a wrong configuration"
+say "a wrong configuration, and posternctl"
+CTL=("$top_builddir/posternctl" -s "$WORK/control.sock")
+assert_status 0 "${CTL[@]}" status
+assert_grep "\\b$POSTERN_PID\\b" "$WORK/out"
 configure 2 'nonsense = 1;'
-ask_upgrade
+assert_status 1 "${CTL[@]}" upgrade
+assert_grep 'the new process says: postern: error: .*nonsense: unknown key' "$WORK/out"
+assert_grep 'it ended before it was ready' "$WORK/out"
 assert_grep 'msg="the new process says" text="postern: error: .*nonsense: unknown key' "$POSTERN_LOG"
 assert_grep 'upgrade failed; this process serves on" .*exit_status=1' "$POSTERN_LOG"
+
+configure 2
+assert_status 0 "${CTL[@]}" upgrade
+OLD=$POSTERN_PID
+POSTERN_PID=$(sed -n 's/^process \([0-9]*\) serves$/\1/p' "$WORK/out")
+STARTED+=("$POSTERN_PID")
+end_of "$OLD"
+assert_status 0 "${CTL[@]}" status
+assert_grep "\\b$POSTERN_PID\\b" "$WORK/out"
 
 say "programs that are none"
 # wrong_program FIELDS: the upgrade fails with those in the log, and nothing else has happened.
@@ -166,6 +181,7 @@ end_of "$POSTERN_PID"
 end_of "$HANGING"
 assert_grep 'reason="this process is asked to end"' "$POSTERN_LOG"
 [ ! -e "$WORK/public.sock" ] || fail "the unix socket is left"
+[ ! -e "$WORK/control.sock" ] || fail "the control socket is left"
 
 say "service manager"
 cp "$WORK/good" "$BINARY"

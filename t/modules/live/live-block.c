@@ -51,15 +51,9 @@ static const struct pst_hooks hooks = {
 };
 
 static const struct pst_module module = {
-    PST_MODULE_HEAD(0, 0),
-    .name = "live-block",
-    .version = "1.0.0",
-    .scopes = PST_SCOPE_EDGE,
-    .n_options = 1,
-    .option_size = sizeof(options[0]),
-    .options = options,
-    .hooks = &hooks,
-    .load = load,
+    PST_MODULE_HEAD(0, 0),    .name = "live-block", .version = "1.0.0",
+    .scopes = PST_SCOPE_EDGE, .n_options = 1,       .option_size = sizeof(options[0]),
+    .options = options,       .hooks = &hooks,      .load = load,
 };
 
 const struct pst_module *postern_module_v1(void)
