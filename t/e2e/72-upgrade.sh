@@ -67,7 +67,7 @@ upgrade()
     OLD=$POSTERN_PID
     ask_upgrade
     POSTERN_PID=$(sed -n 's/.*msg="upgraded: .* pid=\([0-9]*\).*/\1/p' "$POSTERN_LOG" | tail -n 1)
-    [ "$POSTERN_PID" != "$OLD" ] && [ -n "$POSTERN_PID" ] || fail "not upgraded"
+    case $POSTERN_PID in "" | "$OLD") fail "not upgraded" ;; esac
     STARTED+=("$POSTERN_PID")
 }
 
