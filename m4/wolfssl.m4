@@ -100,8 +100,14 @@ WOLFSSL_FEATURE([TLS_HAVE_ECH], [encrypted ClientHello], [],
     [[return wolfSSL_CTX_GenerateEchConfig(0, 0, 0, 0, 0) + wolfSSL_CTX_SetEchConfigsBase64(0, 0, 0);]])
 WOLFSSL_FEATURE([TLS_HAVE_WRITE_KEYS], [access to the traffic keys], [],
     [[return wolfSSL_GetServerWriteKey(0) != wolfSSL_GetServerWriteIV(0);]])
+WOLFSSL_FEATURE([TLS_HAVE_STATUS_CB], [a callback for OCSP responses], [],
+    [[return wolfSSL_CTX_set_tlsext_status_cb(0, 0) + (int)wolfSSL_CTX_set_tlsext_status_arg(0, 0) +
+        wolfSSL_set_tlsext_status_ocsp_resp_multi(0, 0, 0, 0);]])
 WOLFSSL_FEATURE([TLS_HAVE_STATUS_RESP], [OCSP responses from the application], [],
-    [[return wolfSSL_CTX_set_tlsext_status_cb(0, 0) + wolfSSL_set_tlsext_status_ocsp_resp(0, 0, 0);]])
+    [[#ifndef WOLFSSL_OCSP_RESPONSE_FROM_APP
+    #error without
+    #endif
+    return wolfSSL_CTX_EnableOCSPStapling(0) + (int)wolfSSL_set_tlsext_status_ocsp_resp(0, 0, 0);]])
 WOLFSSL_FEATURE([TLS_HAVE_CPUID_CLEAR], [a way to leave out a processor feature],
     [[#include <wolfssl/wolfcrypt/cpuid.h>]], [[cpuid_clear_flag(CPUID_SHA);]])
 WOLFSSL_FEATURE([TLS_HAVE_PEER_CHAIN], [the chain of the peer], [],

@@ -184,6 +184,8 @@ static void no_upstream(struct conn *c, const char *code, const char *text)
                           .code = code,
                           .text = text };
 
+    /* In a session that ends here close_notify would say that the upstream had nothing to say. */
+    e.abort = stream_inner(c->client) != NULL;
     if (c->setup->last_was_tls) {
         e.reason = PST_END_UPSTREAM_TLS_FAILED;
     } else if (is_our_lack(c->setup->last_errno)) {

@@ -15,8 +15,8 @@
 /* A longer value is handed out as the getter gave it, never copied into the arena. */
 #define CACHED_SIZE_MAX 4096
 
-/* Values that a connection has room for when it caches the first one. */
-#define CACHE_FIRST 4
+/* Values a connection has room for at first: as many as its modules usually ask for. */
+#define FIRST_ENTRIES 8
 
 /* Names within this distance count as misspelled. */
 #define NEAR_ENOUGH 3
@@ -147,53 +147,35 @@ int vars_wanted(int32_t id)
     return v != NULL && atomic_load_explicit(&v->wanted, memory_order_relaxed);
 }
 
-/* The value of an id, NULL: nothing is cached. */
+/* What is cached of a variable; NULL: nothing. */
 static struct pst_value *cached(const struct var_cache *cache, int32_t id)
 {
-    return id < cache->n && cache->place[id] != 0 ? &cache->values[cache->place[id] - 1] : NULL;
+    for (uint32_t i = 0; i < cache->n; i++) {
+        if (cache->entries[i].id == id) {
+            return &cache->entries[i].value;
+        }
+    }
+    return NULL;
 }
 
-/* A larger array from the arena, with what the old one has. */
-static void *grow(struct arena *arena, const void *old, size_t used, size_t room)
+/* The place for a value that was not cached before; NULL: out of memory. */
+static struct pst_value *new_entry(struct var_cache *cache, struct arena *arena, int32_t id)
 {
-    void *p = arena_alloc(arena, room);
-
-    if (p != NULL && used > 0) {
-        memcpy(p, old, used);
-    }
-    return p;
-}
-
-/* The same, made when it is not there; a reload may have brought new variables meanwhile. */
-static struct pst_value *slot(struct var_cache *cache, struct arena *arena, int32_t id)
-{
-    struct pst_value *v = cached(cache, id);
-
-    if (v != NULL) {
-        return v;
-    }
-    if (id >= cache->n) {
-        unsigned n = atomic_load_explicit(&n_vars, memory_order_acquire);
-        uint8_t *place = grow(arena, cache->place, cache->n, n);
-
-        if (place == NULL) {
+    if (cache->n == cache->room) {
+        uint32_t room = cache->room == 0 ? FIRST_ENTRIES : 2 * cache->room;
+        struct var_entry *e = arena_alloc(arena, room * sizeof(*e));
+        if (e == NULL) {
             return NULL;
         }
-        cache->place = place;
-        cache->n = (uint16_t)n;
-    }
-    if (cache->used == cache->room) {
-        unsigned room = cache->room == 0 ? CACHE_FIRST : cache->room * 2u;
-        unsigned most = room < VARS_MAX - 1 ? room : VARS_MAX - 1;
-        v = grow(arena, cache->values, cache->used * sizeof(*v), most * sizeof(*v));
-        if (v == NULL || most == cache->used) {
-            return NULL;
+        if (cache->n > 0) {
+            memcpy(e, cache->entries, cache->n * sizeof(*e));
         }
-        cache->values = v;
-        cache->room = (uint8_t)most;
+        cache->entries = e;
+        cache->room = room;
     }
-    cache->place[id] = ++cache->used;
-    return &cache->values[cache->used - 1];
+    struct var_entry *e = &cache->entries[cache->n++];
+    e->id = id;
+    return &e->value;
 }
 
 static bool has_bytes(const struct pst_value *v)
@@ -214,11 +196,14 @@ static int32_t keep(struct var_cache *cache, struct arena *arena, int32_t id,
         }
         copy.u.str.p = p;
     }
-    struct pst_value *s = slot(cache, arena, id);
-    if (s == NULL) {
+    struct pst_value *at = cached(cache, id);
+    if (at == NULL) {
+        at = new_entry(cache, arena, id);
+    }
+    if (at == NULL) {
         return PST_ERR_NOMEM;
     }
-    *s = copy;
+    *at = copy;
     return PST_OK;
 }
 

@@ -12,15 +12,16 @@
 #include "core/base/arena.h"
 #include "plugin-api/postern_module.h"
 
-/*
- * Cached values and notes of one connection, in its arena. There are many variables and few of
- * them have a value, so values are packed and found by a byte for each variable.
- */
+struct var_entry {
+    int32_t id;
+    uint32_t reserved;
+    struct pst_value value;
+};
+
+/* Cached values and notes of one connection: those it has, not those there could be. */
 struct var_cache {
-    uint8_t *place; /* by id: index into values plus 1, 0: not cached         */
-    struct pst_value *values;
-    uint16_t n;         /* ids that have a place; 0 until something is cached     */
-    uint8_t used, room; /* of values                                              */
+    struct var_entry *entries; /* in the arena, NULL until something is cached */
+    uint32_t n, room;
 };
 
 /* Register a core variable, before any module is loaded. Answers its id. [main] */

@@ -168,32 +168,41 @@ int32_t tls_cfg_params(const struct pst_host *host, const pst_cfg *cfg, struct t
     return rc;
 }
 
-static void warn_of_time(const struct pst_host *host, const pst_cfg *node, const struct tls_cred *c)
+static void warn_of_time(const struct pst_host *host, const pst_cfg *node, const char *path,
+                         const struct tls_cred *c)
 {
     uint64_t now = host->wall_us() / 1000000;
-    const char *text = now > c->x509.not_after    ? "the certificate has expired"
-                       : now < c->x509.not_before ? "the certificate is not valid yet"
+    const char *what = now > c->x509.not_after    ? "has expired"
+                       : now < c->x509.not_before ? "is not valid yet"
                                                   : NULL;
-    if (text != NULL) {
-        host->cfg_warn(node, text, strlen(text));
+    char text[600];
+    int n;
+
+    if (what != NULL) {
+        n = snprintf(text, sizeof(text), "the certificate %.500s %s", path, what);
+        host->cfg_warn(node, text, (size_t)n);
     }
+}
+
+int32_t tls_cfg_cred_files(const struct pst_host *host, const pst_cfg *node, const char *cert,
+                           const char *key, struct tls_cred *c)
+{
+    char why[1000] = "";
+
+    if (tls_cred_load(c, cert, key, why, sizeof(why)) != 0) {
+        return tls_cfg_wrong(host, node, "%s", why);
+    }
+    warn_of_time(host, node, cert, c);
+    return PST_OK;
 }
 
 int32_t tls_cfg_cred(const struct pst_host *host, const pst_cfg *node, struct tls_cred *c)
 {
     struct pst_str cert, key;
-    char why[700] = "";
     int32_t rc =
         tls_cfg_both(host->cfg_path(node, "certificate", &cert), host->cfg_path(node, "key", &key));
 
-    if (rc != PST_OK) {
-        return rc;
-    }
-    if (tls_cred_load(c, cert.p, key.p, why, sizeof(why)) != 0) {
-        return tls_cfg_wrong(host, node, "%s", why);
-    }
-    warn_of_time(host, node, c);
-    return PST_OK;
+    return rc != PST_OK ? rc : tls_cfg_cred_files(host, node, cert.p, key.p, c);
 }
 
 bool tls_alpn_add(struct tls_alpn *a, const struct pst_str *name)

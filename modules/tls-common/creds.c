@@ -36,9 +36,7 @@ static int check_file(int fd, const char *path, bool secret, size_t *size, char 
         return because(why, n, "%s is not a regular file", path);
     }
     if (secret && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        return because(why, n,
-                       "%s: a private key that group or others may use (mode %04o); chmod "
-                       "600",
+        return because(why, n, "%s: a secret that group or others may use (mode %04o); chmod 600",
                        path, (unsigned)(st.st_mode & 07777));
     }
     if (st.st_size <= 0 || (size_t)st.st_size > TLS_FILE_MAX) {
@@ -98,7 +96,7 @@ int tls_pem_next(const uint8_t *pem, size_t n, size_t *off, DerBuffer **der)
 {
     EncryptedInfo info;
 
-    if (*off >= n || strstr((const char *)pem + *off, "-----BEGIN") == NULL) {
+    if (*off >= n || strstr((const char *)pem + *off, "-----BEGIN CERTIFICATE-----") == NULL) {
         return 0;
     }
     memset(&info, 0, sizeof(info));
@@ -165,8 +163,7 @@ int tls_cred_apply(const struct tls_cred *c, WOLFSSL_CTX *ctx)
     return wolfSSL_CTX_use_certificate_chain_buffer(ctx, c->chain, (long)c->chain_n) ==
                        WOLFSSL_SUCCESS &&
                    wolfSSL_CTX_use_PrivateKey_buffer(ctx, c->key, (long)c->key_n,
-                                                     WOLFSSL_FILETYPE_PEM) == WOLFSSL_SUCCESS &&
-                   wolfSSL_CTX_check_private_key(ctx) == WOLFSSL_SUCCESS
+                                                     WOLFSSL_FILETYPE_PEM) == WOLFSSL_SUCCESS
                ? 0
                : -1;
 }
@@ -174,25 +171,15 @@ int tls_cred_apply(const struct tls_cred *c, WOLFSSL_CTX *ctx)
 static int check_pair(const struct tls_cred *c, const char *cert_path, const char *key_path,
                       char *why, size_t why_n)
 {
-    WOLFSSL_CTX *ctx = wolfSSL_CTX_new(wolfSSLv23_server_method());
-    int rc = 0;
+    int belongs = tls_key_belongs(c->key, c->key_n, &c->x509);
 
-    if (ctx == NULL) {
-        return because(why, why_n, "out of memory");
+    if (belongs < 0) {
+        return because(why, why_n, "%s: no private key, or of another kind than the certificate's",
+                       key_path);
     }
-    if (wolfSSL_CTX_use_certificate_chain_buffer(ctx, c->chain, (long)c->chain_n) !=
-        WOLFSSL_SUCCESS) {
-        rc = because(why, why_n, "%s: wolfSSL cannot use this certificate", cert_path);
-    } else if (wolfSSL_CTX_use_PrivateKey_buffer(ctx, c->key, (long)c->key_n,
-                                                 WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS) {
-        rc = because(why, why_n, "%s: no private key, or of another kind than the certificate's",
-                     key_path);
-    } else if (wolfSSL_CTX_check_private_key(ctx) != WOLFSSL_SUCCESS || !tls_cred_proves(c, ctx)) {
-        rc =
-            because(why, why_n, "%s does not belong to the certificate in %s", key_path, cert_path);
-    }
-    wolfSSL_CTX_free(ctx);
-    return rc;
+    return belongs > 0 ? 0
+                       : because(why, why_n, "%s does not belong to the certificate in %s",
+                                 key_path, cert_path);
 }
 
 /* RFC 7468 section 11, and the older header of RFC 1421. */
@@ -223,13 +210,26 @@ int tls_cred_load(struct tls_cred *c, const char *cert_path, const char *key_pat
     return check_pair(c, cert_path, key_path, why, why_n);
 }
 
+/* The file of the certificate may have the key in it, too. */
+static void forget(uint8_t **p, size_t *n)
+{
+    if (*p != NULL) {
+        explicit_bzero(*p, *n);
+    }
+    free(*p);
+    *p = NULL;
+    *n = 0;
+}
+
+void tls_cred_applied(struct tls_cred *c)
+{
+    forget(&c->chain, &c->chain_n);
+    forget(&c->key, &c->key_n);
+}
+
 void tls_cred_free(struct tls_cred *c)
 {
-    if (c->key != NULL) {
-        explicit_bzero(c->key, c->key_n);
-    }
-    free(c->chain);
-    free(c->key);
+    tls_cred_applied(c);
     free(c->leaf);
     memset(c, 0, sizeof(*c));
 }

@@ -278,6 +278,9 @@ struct tls_cred;
  * its time. PST_OK or PST_ERR_CONFIG; free it in either case. [main]
  */
 int32_t tls_cfg_cred(const struct pst_host *host, const pst_cfg *node, struct tls_cred *c);
+/* The same for these files. [main] */
+int32_t tls_cfg_cred_files(const struct pst_host *host, const pst_cfg *node, const char *cert,
+                           const char *key, struct tls_cred *c);
 
 /* Can the library be given this name? */
 bool tls_alpn_name_ok(const struct pst_str *name);
@@ -305,6 +308,8 @@ struct tls_x509 {
 
 /* 0, or -1: not a certificate that we can read. */
 int tls_x509_read(const uint8_t *p, size_t n, struct tls_x509 *out);
+/* The content of the public key: a modulus, a point, or 32 bytes of Ed25519. */
+bool tls_x509_public_key(const struct tls_x509 *x, struct tls_der *out);
 /* True when a DNS name among its alternative names covers this normalised host name. */
 bool tls_x509_covers(const struct tls_x509 *x, const char *name, size_t n);
 /* True when an IP address among them is this one, of 4 or 16 bytes. */
@@ -313,6 +318,27 @@ bool tls_x509_has_ip(const struct tls_x509 *x, const uint8_t *ip, size_t n);
 void tls_x509_key_name(const struct tls_x509 *x, char *buf, size_t n);
 /* The next element of `from`, which advances; *tag is its tag. false: no more, or malformed. */
 bool tls_der_next(struct tls_der *from, uint8_t *tag, struct tls_der *value);
+/* The next element, which must have this tag: else false, and nothing was taken. */
+bool tls_der_expect(struct tls_der *from, uint8_t tag, struct tls_der *value);
+/* The next element, a time (RFC 5280 section 4.1.2.5), as Unix time; years from 1970. */
+bool tls_der_time(struct tls_der *from, uint64_t *out);
+
+/* --- ocsp.c: OCSP responses (RFC 6960) -------------------------------------------------------- */
+
+enum { TLS_OCSP_GOOD = 0, TLS_OCSP_REVOKED = 1, TLS_OCSP_UNKNOWN = 2 };
+
+struct tls_ocsp {
+    uint64_t this_update, next_update; /* Unix time; next_update 0: not told */
+    uint8_t status;                    /* TLS_OCSP_* */
+};
+
+/*
+ * What a response says about a certificate, by issuer and serial number; its signature is for
+ * clients to verify. 0; -1 with a sentence's end in *why: not a response that we can read, or none
+ * about this certificate. [any]
+ */
+int tls_ocsp_read(const uint8_t *p, size_t n, const struct tls_x509 *x, struct tls_ocsp *out,
+                  const char **why);
 
 /* --- x509_text.c ------------------------------------------------------------------------------ */
 
@@ -347,19 +373,26 @@ struct tls_cred {
 
 /*
  * Read and check: key not open to group or others and not encrypted, chain in order, key matching
- * the certificate. 0, or -1 with a sentence in `why`. Free it in either case.
+ * the certificate. Both may be the same file. 0, or -1 with a sentence in `why`. Free it in either
+ * case. [main]
  */
 int tls_cred_load(struct tls_cred *c, const char *cert_path, const char *key_path, char *why,
                   size_t why_n);
 void tls_cred_free(struct tls_cred *c);
-/* selftest.c: try whether the key in this server context signs for its certificate. [main] */
-bool tls_cred_proves(const struct tls_cred *c, WOLFSSL_CTX *server_ctx);
 /* Put both into a context; 0, or -1. */
 int tls_cred_apply(const struct tls_cred *c, WOLFSSL_CTX *ctx);
+/* Once every context has it: forget all but the leaf. */
+void tls_cred_applied(struct tls_cred *c);
 
 /*
- * The next certificate of a PEM text that ends in NUL; 1, 0 at the end, -1: damaged. *off advances;
- * free *der with wc_FreeDer().
+ * keypair.c: does the private key in this PEM text belong to the certificate? 1 yes, 0 no, -1: no
+ * key there, or one of another kind. [main]
+ */
+int tls_key_belongs(const uint8_t *pem, size_t n, const struct tls_x509 *x);
+
+/*
+ * The next certificate of a PEM text that ends in NUL, whatever else is in it; 1, 0 at the end,
+ * -1: damaged. *off advances; free *der with wc_FreeDer().
  */
 int tls_pem_next(const uint8_t *pem, size_t n, size_t *off, DerBuffer **der);
 

@@ -59,8 +59,7 @@ bool tls_der_next(struct tls_der *from, uint8_t *tag, struct tls_der *value)
     return true;
 }
 
-/* The next element, which must have this tag. */
-static bool expect(struct tls_der *from, uint8_t want, struct tls_der *value)
+bool tls_der_expect(struct tls_der *from, uint8_t want, struct tls_der *value)
 {
     uint8_t tag;
 
@@ -73,7 +72,7 @@ static bool whole(struct tls_der *from, uint8_t want, struct tls_der *element)
     const uint8_t *start = from->p;
     struct tls_der value;
 
-    if (!expect(from, want, &value)) {
+    if (!tls_der_expect(from, want, &value)) {
         return false;
     }
     *element = (struct tls_der){ start, (size_t)(from->p - start) };
@@ -101,8 +100,7 @@ static int64_t days_of(int y, int m, int d)
            before[m - 1] + d - 1;
 }
 
-/* YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ (RFC 5280 section 4.1.2.5). */
-static bool read_time(struct tls_der *from, uint64_t *out)
+bool tls_der_time(struct tls_der *from, uint64_t *out)
 {
     struct tls_der v;
     uint8_t tag;
@@ -137,25 +135,37 @@ static bool read_time(struct tls_der *from, uint64_t *out)
     return true;
 }
 
-/* Bits of the modulus of an RSAPublicKey (RFC 8017 appendix A.1.1). */
-static uint16_t modulus_bits(struct tls_der spki)
+bool tls_x509_public_key(const struct tls_x509 *x, struct tls_der *out)
 {
-    struct tls_der key, seq, n;
+    struct tls_der spki = x->spki, all, alg, seq, rest;
+
+    if (!tls_der_expect(&spki, DER_SEQUENCE, &all) || !tls_der_expect(&all, DER_SEQUENCE, &alg) ||
+        !tls_der_expect(&all, DER_BIT_STRING, out) || out->n == 0 || out->p[0] != 0) {
+        return false;
+    }
+    out->p++;
+    out->n--;
+    if (x->key != TLS_KEY_RSA) {
+        return true;
+    }
+    /* RSAPublicKey (RFC 8017 appendix A.1.1); the sign has a byte of its own. */
+    rest = *out;
+    if (!tls_der_expect(&rest, DER_SEQUENCE, &seq) || !tls_der_expect(&seq, DER_INTEGER, out)) {
+        return false;
+    }
+    while (out->n > 0 && out->p[0] == 0) {
+        out->p++;
+        out->n--;
+    }
+    return out->n > 0;
+}
+
+static uint16_t modulus_bits(const struct tls_x509 *x)
+{
+    struct tls_der n;
     size_t bits;
 
-    if (!expect(&spki, DER_BIT_STRING, &key) || key.n == 0) {
-        return 0;
-    }
-    key.p++;
-    key.n--;
-    if (!expect(&key, DER_SEQUENCE, &seq) || !expect(&seq, DER_INTEGER, &n)) {
-        return 0;
-    }
-    while (n.n > 0 && n.p[0] == 0) {
-        n.p++;
-        n.n--;
-    }
-    if (n.n == 0 || n.n > UINT16_MAX / 8) {
+    if (!tls_x509_public_key(x, &n) || n.n > UINT16_MAX / 8) {
         return 0;
     }
     bits = n.n * 8;
@@ -169,16 +179,17 @@ static void read_key(struct tls_x509 *x)
 {
     struct tls_der spki = x->spki, seq, alg, oid, curve;
 
-    if (!expect(&spki, DER_SEQUENCE, &seq) || !expect(&seq, DER_SEQUENCE, &alg) ||
-        !expect(&alg, DER_OID, &oid)) {
+    if (!tls_der_expect(&spki, DER_SEQUENCE, &seq) || !tls_der_expect(&seq, DER_SEQUENCE, &alg) ||
+        !tls_der_expect(&alg, DER_OID, &oid)) {
         return;
     }
     if (is_oid(&oid, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", 9)) {
         x->key = TLS_KEY_RSA;
-        x->bits = modulus_bits(seq);
+        x->bits = modulus_bits(x);
     } else if (is_oid(&oid, "\x2b\x65\x70", 3)) {
         x->key = TLS_KEY_ED25519;
-    } else if (is_oid(&oid, "\x2a\x86\x48\xce\x3d\x02\x01", 7) && expect(&alg, DER_OID, &curve)) {
+    } else if (is_oid(&oid, "\x2a\x86\x48\xce\x3d\x02\x01", 7) &&
+               tls_der_expect(&alg, DER_OID, &curve)) {
         x->key = TLS_KEY_ECDSA;
         if (is_oid(&curve, "\x2a\x86\x48\xce\x3d\x03\x01\x07", 8)) {
             x->curve = 23;
@@ -218,7 +229,7 @@ static const char *signature_name(struct tls_der alg)
     };
     struct tls_der oid;
 
-    if (!expect(&alg, DER_OID, &oid)) {
+    if (!tls_der_expect(&alg, DER_OID, &oid)) {
         return NULL;
     }
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -235,15 +246,16 @@ static bool read_extensions(struct tls_der list, struct tls_x509 *x)
     struct tls_der ext, oid, skip, value;
 
     while (list.n > 0) {
-        if (!expect(&list, DER_SEQUENCE, &ext) || !expect(&ext, DER_OID, &oid)) {
+        if (!tls_der_expect(&list, DER_SEQUENCE, &ext) || !tls_der_expect(&ext, DER_OID, &oid)) {
             return false;
         }
-        (void)expect(&ext, DER_BOOLEAN, &skip);
-        if (!expect(&ext, DER_OCTET_STRING, &value) || ext.n > 0) {
+        (void)tls_der_expect(&ext, DER_BOOLEAN, &skip);
+        if (!tls_der_expect(&ext, DER_OCTET_STRING, &value) || ext.n > 0) {
             return false;
         }
         if (is_oid(&oid, "\x55\x1d\x11", 3)) {
-            if (x->sans.p != NULL || !expect(&value, DER_SEQUENCE, &x->sans) || value.n > 0) {
+            if (x->sans.p != NULL || !tls_der_expect(&value, DER_SEQUENCE, &x->sans) ||
+                value.n > 0) {
                 return false;
             }
         }
@@ -257,18 +269,20 @@ int tls_x509_read(const uint8_t *p, size_t n, struct tls_x509 *out)
 
     memset(out, 0, sizeof(*out));
     out->der = all;
-    if (!expect(&all, DER_SEQUENCE, &cert) || all.n > 0 || !expect(&cert, DER_SEQUENCE, &tbs)) {
+    if (!tls_der_expect(&all, DER_SEQUENCE, &cert) || all.n > 0 ||
+        !tls_der_expect(&cert, DER_SEQUENCE, &tbs)) {
         return -1;
     }
-    (void)expect(&tbs, DER_CONTEXT_0, &part);
-    if (!expect(&tbs, DER_INTEGER, &out->serial) || !expect(&tbs, DER_SEQUENCE, &part) ||
-        !whole(&tbs, DER_SEQUENCE, &out->issuer) || !expect(&tbs, DER_SEQUENCE, &validity) ||
+    (void)tls_der_expect(&tbs, DER_CONTEXT_0, &part);
+    if (!tls_der_expect(&tbs, DER_INTEGER, &out->serial) ||
+        !tls_der_expect(&tbs, DER_SEQUENCE, &part) || !whole(&tbs, DER_SEQUENCE, &out->issuer) ||
+        !tls_der_expect(&tbs, DER_SEQUENCE, &validity) ||
         !whole(&tbs, DER_SEQUENCE, &out->subject) || !whole(&tbs, DER_SEQUENCE, &out->spki) ||
-        !read_time(&validity, &out->not_before) || !read_time(&validity, &out->not_after)) {
+        !tls_der_time(&validity, &out->not_before) || !tls_der_time(&validity, &out->not_after)) {
         return -1;
     }
     read_key(out);
-    if (expect(&cert, DER_SEQUENCE, &part)) {
+    if (tls_der_expect(&cert, DER_SEQUENCE, &part)) {
         out->sig = signature_name(part);
     }
     while (tbs.n > 0) {
@@ -277,8 +291,8 @@ int tls_x509_read(const uint8_t *p, size_t n, struct tls_x509 *out)
         if (!tls_der_next(&tbs, &tag, &part)) {
             return -1;
         }
-        if (tag == DER_CONTEXT_3 &&
-            (!expect(&part, DER_SEQUENCE, &extensions) || !read_extensions(extensions, out))) {
+        if (tag == DER_CONTEXT_3 && (!tls_der_expect(&part, DER_SEQUENCE, &extensions) ||
+                                     !read_extensions(extensions, out))) {
             return -1;
         }
     }

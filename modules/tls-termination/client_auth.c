@@ -133,6 +133,8 @@ static bool judge(struct session *s, const WOLFSSL_X509_STORE_CTX *store)
     uint32_t n = store->totalCerts < 0 ? 0 : (uint32_t)store->totalCerts;
 
     s->judged = true;
+    s->judged_error = s->engine_error;
+    s->agreed = false;
     if (n == 0 || n > sizeof(chain) / sizeof(chain[0]) || n - 1 > a->depth) {
         return false;
     }
@@ -145,10 +147,14 @@ static bool judge(struct session *s, const WOLFSSL_X509_STORE_CTX *store)
         return false;
     }
     s->verified = s->engine_error == 0;
-    return contributors_agree(s, chain, n);
+    s->agreed = contributors_agree(s, chain, n);
+    return s->agreed;
 }
 
-/* Called for each certificate of the chain, the leaf last; 0 refuses. */
+/*
+ * Called for each certificate of the chain, the leaf last; 0 refuses. Since 5.9 for a leaf with
+ * faults several times: it is judged anew only when a fault was not known before.
+ */
 static int on_verify(int ok, WOLFSSL_X509_STORE_CTX *store)
 {
     struct session *s = store->userCtx;
@@ -168,7 +174,13 @@ static int on_verify(int ok, WOLFSSL_X509_STORE_CTX *store)
     if (s->engine_error != 0 && hold) {
         return 0;
     }
-    return store->error_depth != 0 || judge(s, store) ? 1 : 0;
+    if (store->error_depth != 0) {
+        return 1;
+    }
+    if (s->judged && s->judged_error == s->engine_error) {
+        return s->agreed ? 1 : 0;
+    }
+    return judge(s, store) ? 1 : 0;
 }
 
 /*

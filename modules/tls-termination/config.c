@@ -15,6 +15,9 @@ static const struct pst_option cert_options[] = {
       .type = PST_OPT_PATH,
       .flags = PST_OPT_REQUIRED,
       .help = "PEM file: its private key, not encrypted, readable by its owner only" },
+    { .name = "ocsp",
+      .type = PST_OPT_PATH,
+      .help = "DER file: an OCSP response about it, stapled to the handshake" },
 };
 
 const struct pst_option term_options[TERM_N_OPTIONS] = {
@@ -29,12 +32,18 @@ const struct pst_option term_options[TERM_N_OPTIONS] = {
       .sub = cert_options,
       .n_sub = sizeof(cert_options) / sizeof(cert_options[0]),
       .help = "certificates; the best one for each client is chosen" },
+    { .name = "certificate_dir",
+      .type = PST_OPT_PATH,
+      .help = "folder of certificates: NAME.crt and NAME.key, or NAME.pem with both" },
     TLS_OPTIONS_PARAMS,
     { .name = "alpn",
       .type = PST_OPT_STR,
       .flags = PST_OPT_LIST,
       .help = "application protocols, best first; a client that offers only others is refused" },
     { .name = "tickets", .type = PST_OPT_BOOL, .help = "let clients resume sessions (true)" },
+    { .name = "ticket_keys",
+      .type = PST_OPT_PATH,
+      .help = "file of keys that several hosts share; the first one seals (keys of our own)" },
     { .name = "ticket_lifetime",
       .type = PST_OPT_DURATION,
       .min = 60 * 1000,
@@ -43,37 +52,6 @@ const struct pst_option term_options[TERM_N_OPTIONS] = {
 };
 
 #define TICKET_LIFETIME_MS (UINT64_C(12) * 3600 * 1000)
-
-#define wrong(node, ...) tls_cfg_wrong(term_host, node, __VA_ARGS__)
-
-/* --- certificates ----------------------------------------------------------------------------- */
-
-static int32_t read_certificates(struct term *t, const pst_cfg *cfg)
-{
-    const pst_cfg *list = term_host->cfg_get(cfg, "certificates");
-    uint32_t n = list == NULL ? 0 : term_host->cfg_count(list);
-    int32_t rc = PST_OK;
-
-    if (n == 0) {
-        return wrong(list != NULL ? list : cfg, "terminate_at = \"edge\" needs \"certificates\"");
-    }
-    if (n > TERM_CERTS_MAX) {
-        return wrong(list, "more than %d certificates", TERM_CERTS_MAX);
-    }
-    t->certs = calloc(n, sizeof(*t->certs));
-    if (t->certs == NULL) {
-        return PST_ERR_NOMEM;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        struct term_cert *c = &t->certs[t->n_certs++];
-
-        rc = tls_cfg_both(rc, tls_cfg_cred(term_host, term_host->cfg_at(list, i), &c->cred));
-        tls_x509_key_name(&c->cred.x509, c->key_name, sizeof(c->key_name));
-    }
-    return rc;
-}
-
-/* --- the rest --------------------------------------------------------------------------------- */
 
 /* With a suite list that no certificate fits, TLS 1.2 clients would all be refused. */
 static int32_t check_suites_fit(const struct term *t, const pst_cfg *cfg)
@@ -86,12 +64,30 @@ static int32_t check_suites_fit(const struct term *t, const pst_cfg *cfg)
     for (uint8_t i = 0; i < t->params.n_suites; i++) {
         keys |= tls_suite_by_id(t->params.suites[i])->keys;
     }
-    for (uint32_t i = 0; i < t->n_certs; i++) {
-        if ((keys & t->certs[i].cred.x509.key) == 0) {
-            return wrong(cfg, "no cipher suite of TLS 1.2 works with certificates[%u]", i);
+    for (uint32_t i = 0; i < t->certs.n; i++) {
+        if ((keys & t->certs.all[i].cred.x509.key) == 0) {
+            return term_wrong(cfg, "no cipher suite of TLS 1.2 works with the certificate %s",
+                              t->certs.all[i].path);
         }
     }
     return PST_OK;
+}
+
+static int32_t read_ticket_keys(struct term *t, const pst_cfg *cfg)
+{
+    const pst_cfg *node = term_host->cfg_get(cfg, "ticket_keys");
+    char why[700] = "";
+    struct pst_str path;
+    int32_t rc = term_host->cfg_path(cfg, "ticket_keys", &path);
+
+    if (rc != PST_OK) {
+        return tls_cfg_optional(rc);
+    }
+    if (!t->tickets_on) {
+        return term_wrong(node, "\"tickets\" are off, so no keys are used");
+    }
+    t->tickets.ring = ticket_keys_read(path.p, why, sizeof(why));
+    return t->tickets.ring != NULL ? PST_OK : term_wrong(node, "%s", why);
 }
 
 static int32_t read_tickets(struct term *t, const pst_cfg *cfg)
@@ -104,7 +100,7 @@ static int32_t read_tickets(struct term *t, const pst_cfg *cfg)
 
     t->tickets_on = on != 0;
     t->tickets.lifetime = (uint32_t)(ms / 1000);
-    return rc;
+    return tls_cfg_both(rc, read_ticket_keys(t, cfg));
 }
 
 static int32_t configure_edge(struct term *t, const pst_cfg *cfg)
@@ -113,7 +109,7 @@ static int32_t configure_edge(struct term *t, const pst_cfg *cfg)
 
     rc = tls_cfg_both(rc, tls_cfg_alpn(term_host, cfg, &t->alpn));
     rc = tls_cfg_both(rc, read_tickets(t, cfg));
-    rc = tls_cfg_both(rc, read_certificates(t, cfg));
+    rc = tls_cfg_both(rc, certs_configure(t, cfg));
     if (rc == PST_OK) {
         tls_params_default(&t->params);
         rc = check_suites_fit(t, cfg);
@@ -134,17 +130,17 @@ int32_t term_configure(struct term *t, const pst_cfg *cfg)
         return configure_edge(t, cfg);
     }
     if (strcmp(at.p, "agent") == 0) {
-        return wrong(term_host->cfg_get(cfg, "terminate_at"),
-                     "\"agent\" is reserved for tunnels and cannot be used yet");
+        return term_wrong(term_host->cfg_get(cfg, "terminate_at"),
+                          "\"agent\" is reserved for tunnels and cannot be used yet");
     }
     for (size_t i = 1; i < TERM_N_OPTIONS; i++) {
         const pst_cfg *node = term_host->cfg_get(cfg, term_options[i].name);
 
         if (node != NULL) {
-            rc = wrong(node,
-                       "\"%s\" has no meaning here: with terminate_at = \"upstream\" nothing "
-                       "is decrypted",
-                       term_options[i].name);
+            rc = term_wrong(node,
+                            "\"%s\" has no meaning here: with terminate_at = \"upstream\" nothing "
+                            "is decrypted",
+                            term_options[i].name);
         }
     }
     return rc;

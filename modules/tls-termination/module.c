@@ -12,11 +12,7 @@ static void instance_free(struct term *t)
     if (t == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < t->n_certs; i++) {
-        tls_cred_free(&t->certs[i].cred);
-        wolfSSL_CTX_free(t->certs[i].ctx);
-    }
-    free(t->certs);
+    certs_free(&t->certs);
     auth_free(&t->auth);
     ticket_ring_unref(t->tickets.ring);
     free(t);
@@ -47,13 +43,17 @@ static int32_t link_up(void *inst)
     return rc == PST_OK && t->here ? term_contexts(t) : rc;
 }
 
-/* Tickets of the generation before stay good where the policy is the same. */
+/*
+ * Tickets of the generation before stay good where the policy is the same. Keys from a file are
+ * what the file says, on either side.
+ */
 static int32_t adopt(void *inst, void *prev)
 {
     struct term *t = inst;
     const struct term *old = prev;
 
-    if (t->tickets.ring != NULL && old->tickets.ring != NULL) {
+    if (t->tickets.ring != NULL && old->tickets.ring != NULL &&
+        ticket_ring_rotates(t->tickets.ring) && ticket_ring_rotates(old->tickets.ring)) {
         ticket_ring_unref(t->tickets.ring);
         t->tickets.ring = ticket_ring_ref(old->tickets.ring);
     }

@@ -94,6 +94,7 @@ int32_t session_start(struct session *s, const struct pst_hello *hello)
         return PST_ERROR;
     }
     wolfSSL_SetCertCbCtx(s->tls.ssl, s);
+    staple_offer(&s->cert->staple, s->tls.ssl);
     alert = term_refuses(s->term, hello, &why);
     s->tls.failed = alert == 0 ? PST_OK : session_refused(s, alert, why);
     return PST_CLAIM;

@@ -13,7 +13,7 @@
 #include "tls-common/tls_common.h"
 
 #define TERM_NAME       "tls-termination"
-#define TERM_CERTS_MAX  32
+#define TERM_NAME_MAX   256 /* of a host name, with room for its end */
 #define TERM_DIGEST     32
 #define TERM_AUTH_DEPTH 4
 /* Suites that the library takes in a hello: 150 when it was built without a word about it. */
@@ -38,10 +38,34 @@ struct term_tickets {
     uint32_t lifetime; /* seconds */
 };
 
+/* An OCSP response in DER. */
+struct term_staple {
+    uint8_t *der; /* NULL: none */
+    size_t n;
+    uint64_t until; /* Unix time */
+};
+
+/* A certificate with its context, which is made once and never changed again. */
 struct term_cert {
+    char *path;
     struct tls_cred cred;
     WOLFSSL_CTX *ctx;
+    struct term_staple staple;
     char key_name[16]; /* "RSA2048" */
+};
+
+/* A name, or "*.name", of a certificate; the empty name is for clients that no other suits. */
+struct term_name {
+    const char *p; /* in the certificate */
+    uint32_t n;
+    uint32_t cert; /* index */
+};
+
+struct term_certs {
+    struct term_cert *all;
+    uint32_t n, room;
+    struct term_name *names; /* sorted: names, and for each name the best certificate first */
+    uint32_t n_names;
 };
 
 /* What the modules that judge client certificates ask for, all of them together. */
@@ -57,8 +81,7 @@ struct term {
     pst_instance *self;
     bool here; /* terminate_at = "edge" */
     struct tls_params params;
-    struct term_cert *certs;
-    uint32_t n_certs;
+    struct term_certs certs;
     struct tls_alpn alpn;
     bool tickets_on;
     struct term_tickets tickets;
@@ -67,16 +90,53 @@ struct term {
 
 /* --- config.c --------------------------------------------------------------------------------- */
 
-#define TERM_N_OPTIONS 10
+#define TERM_N_OPTIONS 12
 extern const struct pst_option term_options[TERM_N_OPTIONS];
 
 /* Fill `t` from its configuration. All errors are reported. PST_OK or PST_ERR_*. [main] */
 int32_t term_configure(struct term *t, const pst_cfg *cfg);
 
+/* Report an error at this place of the configuration; answers PST_ERR_CONFIG. [main] */
+#define term_wrong(node, ...) tls_cfg_wrong(term_host, node, __VA_ARGS__)
+
+/* --- certs.c ---------------------------------------------------------------------------------- */
+
+/* Read "certificates" and "certificate_dir". All errors are reported. PST_OK or an error. [main] */
+int32_t certs_configure(struct term *t, const pst_cfg *cfg);
+/* Read one pair, and an OCSP response unless that is NULL; what is wrong is reported at `node`. PST_OK or PST_ERR_*. [main] */
+int32_t certs_add(struct term_certs *s, const pst_cfg *node, const char *cert, const char *key,
+                  const char *ocsp);
+/* The certificates for exactly this name: how many, the best one at *at. Lower case. [worker] */
+uint32_t certs_find(const struct term_certs *s, const char *name, size_t n,
+                    const struct term_name **at);
+void certs_free(struct term_certs *s);
+
+/* --- cert_dir.c ------------------------------------------------------------------------------- */
+
+/*
+ * Add the pairs of a folder in the order of their names, but default ones first. *n_default is how
+ * many of those there are. All errors are reported. PST_OK or PST_ERR_*. [main]
+ */
+int32_t cert_dir_read(struct term_certs *s, const pst_cfg *node, const char *dir,
+                      uint32_t *n_default);
+
+/* --- staple.c --------------------------------------------------------------------------------- */
+
+/* Read a response about `c`; one that is of no use draws a warning only. PST_OK or an error. [main] */
+int32_t staple_read(struct term_cert *c, const pst_cfg *node, const char *path);
+void staple_free(struct term_staple *s);
+/* Prepare the context of its certificate; `s` must live as long. 0 or -1. [main] */
+int staple_apply(struct term_staple *s, WOLFSSL_CTX *ctx);
+/* Before the handshake of a client. [worker] */
+void staple_offer(const struct term_staple *s, WOLFSSL *ssl);
+
 /* --- ctx.c ------------------------------------------------------------------------------------ */
 
 /* Make the contexts once everything is known. PST_OK, or PST_ERR with a line in the log. [main] */
 int32_t term_contexts(struct term *t);
+
+/* --- choose.c --------------------------------------------------------------------------------- */
+
 /* The certificate that suits a client best; never NULL. [worker] */
 const struct term_cert *term_choose(const struct term *t, const struct pst_hello *hello);
 /*
@@ -88,10 +148,34 @@ uint8_t term_refuses(const struct term *t, const struct pst_hello *hello, const 
 /* The first protocol of ours that the client offers; -1: none. [worker] */
 int term_choose_alpn(const struct term *t, const struct pst_hello *hello);
 
+/* --- ticket_keys.c ---------------------------------------------------------------------------- */
+
+#define TICKET_KEY_NAME 16
+#define TICKET_KEYS_MAX 16
+
+struct ticket_key {
+    uint8_t name[TICKET_KEY_NAME];
+    uint8_t key[32];
+    uint64_t since; /* seconds; 0: no key */
+};
+
+/*
+ * Keys from the bytes of a file: 48 or 80 of them are one, or else lines of base64 are one each.
+ * The number of keys; 0 with a sentence's end in *why. [any]
+ */
+uint32_t ticket_keys_parse(const uint8_t *p, size_t n, struct ticket_key out[TICKET_KEYS_MAX],
+                           const char **why);
+/* A ring with the keys of a file; NULL with a sentence in `why`. [main] */
+struct ticket_ring *ticket_keys_read(const char *path, char *why, size_t n);
+
 /* --- tickets.c -------------------------------------------------------------------------------- */
 
 /* A ring with its first key; NULL: out of memory or of randomness. Counted. [main] */
 struct ticket_ring *ticket_ring_new(void);
+/* A ring of given keys, of which the first seals; they never change. NULL: out of memory. [main] */
+struct ticket_ring *ticket_ring_of(const struct ticket_key *keys, uint32_t n);
+/* Do the keys change by themselves? */
+bool ticket_ring_rotates(const struct ticket_ring *r);
 struct ticket_ring *ticket_ring_ref(struct ticket_ring *r);
 void ticket_ring_unref(struct ticket_ring *r);
 /* Let a context issue and take tickets; `k` must live as long as the context. 0 or -1. [main] */
@@ -122,7 +206,9 @@ struct session {
     struct term_peer *peer; /* a certificate that was judged, NULL: none */
     uint32_t engine_error;  /* first complaint about the client's chain, 0: none */
     uint8_t alert;          /* a contributor's wish, 0: none */
+    uint32_t judged_error;  /* engine_error when the certificate was judged */
     bool judged, verified;  /* the client's certificate was looked at; its chain holds */
+    bool agreed;            /* the contributors have accepted it */
 };
 
 /* Stack the session's stream; its term and tls.conn are set. A verdict. [worker] */

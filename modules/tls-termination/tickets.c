@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Session tickets (RFC 5077, RFC 8446 section 4.6.1): AES-256-GCM under keys that change by
- * themselves. All workers of an edge share one ring of keys, which a reload hands on. The seal
+ * themselves, or those of a file. All workers of an edge share one ring of keys, which a reload
+ * hands on. The seal
  * covers the edge's policy, so a ticket is worth nothing on any other edge or after the policy
  * changed; wolfSSL itself would resume a session on whatever context opens its ticket.
  */
@@ -13,24 +14,20 @@
 
 #include <wolfssl/wolfcrypt/aes.h>
 
+/* Enough of those that change by themselves. */
 #define RING_KEYS 3
 #define NONCE     12
 #define TAG       16
-#define KEY_NAME  16
+#define KEY_NAME  TICKET_KEY_NAME
 /* Seconds by which readings of the clock may be out of order. */
 #define CLOCK_SLACK 60
 
-struct ticket_key {
-    uint8_t name[KEY_NAME];
-    uint8_t key[32];
-    uint64_t since; /* seconds; 0: no key */
-};
-
-/* Guarded by the lock but for the count. */
+/* Guarded by the lock but for the first two. */
 struct ticket_ring {
     atomic_uint refs;
+    bool rotates;
     pthread_mutex_t lock;
-    struct ticket_key keys[RING_KEYS]; /* newest first */
+    struct ticket_key keys[TICKET_KEYS_MAX]; /* newest first */
 };
 
 static uint64_t seconds_now(void)
@@ -53,7 +50,7 @@ static int rotate(struct ticket_ring *r, uint64_t now)
     return 0;
 }
 
-struct ticket_ring *ticket_ring_new(void)
+static struct ticket_ring *make_ring(bool rotates)
 {
     struct ticket_ring *r = calloc(1, sizeof(*r));
 
@@ -61,8 +58,34 @@ struct ticket_ring *ticket_ring_new(void)
         return NULL;
     }
     atomic_init(&r->refs, 1);
+    r->rotates = rotates;
     if (pthread_mutex_init(&r->lock, NULL) != 0) {
         free(r);
+        return NULL;
+    }
+    return r;
+}
+
+struct ticket_ring *ticket_ring_of(const struct ticket_key *keys, uint32_t n)
+{
+    struct ticket_ring *r = make_ring(false);
+
+    if (r != NULL) {
+        memcpy(r->keys, keys, n * sizeof(*keys));
+    }
+    return r;
+}
+
+bool ticket_ring_rotates(const struct ticket_ring *r)
+{
+    return r->rotates;
+}
+
+struct ticket_ring *ticket_ring_new(void)
+{
+    struct ticket_ring *r = make_ring(true);
+
+    if (r == NULL) {
         return NULL;
     }
     if (rotate(r, seconds_now()) != 0) {
@@ -101,7 +124,7 @@ static bool newest_key(struct ticket_ring *r, uint64_t now, uint32_t lifetime,
     pthread_mutex_lock(&r->lock);
     since = r->keys[0].since;
     /* A clock that was set back must not keep a key for ever; workers differ by less. */
-    if (now >= since + lifetime || now + CLOCK_SLACK < since) {
+    if (r->rotates && (now >= since + lifetime || now + CLOCK_SLACK < since)) {
         ok = rotate(r, now) == 0;
     }
     *out = r->keys[0];
@@ -114,7 +137,7 @@ static bool named_key(struct ticket_ring *r, const uint8_t name[KEY_NAME], struc
     bool found = false;
 
     pthread_mutex_lock(&r->lock);
-    for (int i = 0; i < RING_KEYS && !found; i++) {
+    for (int i = 0; i < TICKET_KEYS_MAX && !found; i++) {
         if (r->keys[i].since != 0 && memcmp(r->keys[i].name, name, KEY_NAME) == 0) {
             *out = r->keys[i];
             found = true;

@@ -183,7 +183,6 @@ gnutls_refused a.test 70 'NORMAL:-VERS-ALL:+VERS-TLS1.1'
 gnutls_refused w.test 70 'NORMAL:-VERS-ALL:+VERS-TLS1.2'
 gnutls_refused b12.test 70 'NORMAL:-VERS-ALL:+VERS-TLS1.3'
 openssl_refused a.test 86 -tls1_2 -fallback_scsv
-openssl_gets b12.test 'New, TLSv1.2' -tls1_2 -fallback_scsv
 openssl_refused a.test 40 -tls1_2 -cipher AES128-SHA
 openssl_refused a.test 40 -tls1_2 -cipher "ECDHE-ECDSA-AES128-SHA"
 openssl_refused a.test 40 -tls1_2 -cipher "aNULL:eNULL:@SECLEVEL=0"

@@ -41,41 +41,52 @@ found()
         -e 's/^(TLSv1\.[0-3]) +[0-9]+ bits +([^ ]+).*/\1 \2/p' "$WORK/out" >"$WORK/found"
 }
 
-# Debian's own library refuses hellos as long as those of sslscan's search for suites of TLS 1.2.
-long_hellos=yes
+# Debian's own library refuses hellos as long as some of sslscan's: then less is found, never more.
+expect_found()
+{
+    local rest
+    if grep -q 'more cipher suites than' "$POSTERN_LOG"; then
+        rest=$(grep -vxF -f <(cat) "$WORK/found" || true)
+        assert_eq "" "$rest" "found beside what is configured"
+    else
+        assert_eq "$(cat)" "$(cat "$WORK/found")" "found"
+    fi
+}
+
 found a.test
-! grep -q 'more cipher suites than' "$POSTERN_LOG" || long_hellos=no
-suites12="TLSv1.2 ECDHE-ECDSA-AES128-GCM-SHA256
-TLSv1.2 ECDHE-ECDSA-AES256-GCM-SHA384
-TLSv1.2 ECDHE-ECDSA-CHACHA20-POLY1305
-"
-[ "$long_hellos" = yes ] || suites12=""
-assert_eq "TLSv1.2
+expect_found <<'EOC'
+TLSv1.2
 TLSv1.3
 TLSv1.3 TLS_AES_128_GCM_SHA256
 TLSv1.3 TLS_AES_256_GCM_SHA384
 TLSv1.3 TLS_CHACHA20_POLY1305_SHA256
-${suites12}TLSv1.3 secp256r1
+TLSv1.2 ECDHE-ECDSA-AES128-GCM-SHA256
+TLSv1.2 ECDHE-ECDSA-AES256-GCM-SHA384
+TLSv1.2 ECDHE-ECDSA-CHACHA20-POLY1305
+TLSv1.3 secp256r1
 TLSv1.3 secp384r1
 TLSv1.3 x25519
 TLSv1.2 secp256r1
 TLSv1.2 secp384r1
-TLSv1.2 x25519" "$(cat "$WORK/found")" "found on the default edge"
+TLSv1.2 x25519
+EOC
 assert_grep 'Session renegotiation not supported|Secure session renegotiation supported' "$WORK/out"
 assert_no_grep '[^t] vulnerable to heartbleed' "$WORK/out"
 
 found new.test
-assert_eq "TLSv1.3
+expect_found <<'EOC'
+TLSv1.3
 TLSv1.3 TLS_AES_256_GCM_SHA384
-TLSv1.3 secp384r1" "$(cat "$WORK/found")" "found on a narrow edge"
+TLSv1.3 secp384r1
+EOC
 
-if [ "$long_hellos" = yes ]; then
-    found old.test
-    assert_eq "TLSv1.2
+found old.test
+expect_found <<'EOC'
+TLSv1.2
 TLSv1.2 ECDHE-ECDSA-AES128-GCM-SHA256
 TLSv1.2 ECDHE-ECDSA-AES256-SHA384
 TLSv1.2 secp256r1
 TLSv1.2 secp384r1
-TLSv1.2 x25519" "$(cat "$WORK/found")" "found on an old edge"
-fi
+TLSv1.2 x25519
+EOC
 stop_postern

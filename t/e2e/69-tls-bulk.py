@@ -13,30 +13,19 @@ import time
 
 from hello_peers import DEADLINE, log_line, noise
 from relay_peers import listen, run, same
-from tls_peers import Client, client_context
+from tls_peers import Client, Server, client_context, server_context
 
 PORT, LOG, CERTS = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 LISTENERS = {"plain": listen(int(sys.argv[4])), "tls": listen(int(sys.argv[5]))}
 BULK = int(sys.argv[6])
 EDGES = [word.split(":") for word in sys.argv[7:]]
 
+CONTEXT = server_context(CERTS + "/bulk")
 BLOCK = noise(1 << 20, 69)
 # Of what is written at once, so that records have all lengths; of segments; of reads.
 WRITES = (1, 7, 100, 1000, 1400, 4096, 16383, 16384, 16384, 16385, 60000, 200000)
 SEGMENTS = (1, 5, 100, 1460, 9000, 65536, 262144)
 READS = (1, 100, 1460, 16384, 65536, 262144)
-
-
-class Server(Client):
-    """The upstream's end of a TLS connection, with the certificate "bulk"."""
-
-    def __init__(self, sock):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(CERTS + "/bulk.pem", CERTS + "/bulk.key")
-        self.sock, self.shape = sock, lambda data, sock: sock.sendall(data)
-        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
-        self.drive(self.tls.do_handshake)
 
 
 class End:
@@ -157,7 +146,7 @@ def transfer(name, upstream, version, late, slow):
     def accept():
         sock, _ = LISTENERS[upstream].accept()
         sock.settimeout(DEADLINE)
-        accepted.append((sock, Server(sock) if upstream == "tls" else None))
+        accepted.append((sock, Server(sock, CONTEXT) if upstream == "tls" else None))
 
     thread = threading.Thread(target=accept)
     thread.start()

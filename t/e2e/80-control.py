@@ -156,6 +156,17 @@ def commands():
     same("set", "debug\n", ctl.run("log-level", "debug")[0])
 
 
+def completion():
+    case("completion asks the daemon")
+    script = (". %s; PATH=%s:$PATH; COMP_WORDS=(posternctl -s %s edges -e ''); COMP_CWORD=5; "
+              "_posternctl; echo ${COMPREPLY[*]}" % (
+                  os.path.join(os.environ["top_srcdir"], "etc/posternctl.bash"),
+                  os.path.dirname(CTL), SOCKET))
+    done = subprocess.run(["bash", "-c", script], capture_output=True, encoding="utf-8",
+                          timeout=DEADLINE, check=True)
+    same("edges", ("a b idle\n", ""), (done.stdout, done.stderr))
+
+
 def reloads():
     case("reload, good and broken")
     out, err = ctl.run("reload")
@@ -439,12 +450,13 @@ def ends():
     _, err = running.communicate(timeout=DEADLINE)
     same("drain", (1, True), (running.returncode, "the reply is not complete" in err))
     sock.close()
+    same("sanitizers", [], daemon.found(r"Sanitizer|runtime error:"))
 
 
 def steps():
     daemon.configure([LISTENER], EDGES)
     daemon.start()
-    for part in (commands, reloads, events, hostile, many, others, stale, ends):
+    for part in (commands, completion, reloads, events, hostile, many, others, stale, ends):
         part()
 
 

@@ -6,7 +6,7 @@
 
 need python3
 POSTERNCTL=${POSTERNCTL:-$top_builddir/posternctl}
-export POSTERN POSTERNCTL MODULE_DIR TOOLS_DIR SANITIZERS
+export POSTERN POSTERNCTL MODULE_DIR TOOLS_DIR SANITIZERS top_srcdir
 free_ports PORT SECOND ONE TWO IDLE
 
 # Whoever must be let in or kept out may have to get to the socket and the program.
@@ -27,5 +27,23 @@ done
 assert_status 3 "$POSTERNCTL" -s "$WORK/none" status
 assert_grep 'cannot connect to .*/none: No such file' "$WORK/out"
 assert_status 3 "$POSTERNCTL" -s "$WORK/$(printf '%0120d' 0)" status
+
+say "completion"
+completes()
+{
+    local want=$1
+    shift
+    COMP_WORDS=(posternctl "$@") COMP_CWORD=$# COMPREPLY=()
+    _posternctl
+    assert_eq "$want" "${COMPREPLY[*]}" "completion of $*"
+}
+# shellcheck source=etc/posternctl.bash
+. "$top_srcdir/etc/posternctl.bash"
+completes "connections" conn
+completes "drain" -j -s /x dr
+completes "debug" log-level d
+completes "--edge" kill --e
+completes "" status --e
+completes "" kill -e # nobody to ask
 
 python_test 80-control.py "$WORK" "$PORT" "$SECOND" "$ONE" "$TWO" "$IDLE"

@@ -146,6 +146,99 @@ START_TEST(two_tickets_never_look_alike)
 }
 END_TEST
 
+/* --- keys from a file ------------------------------------------------------------------------- */
+
+#define B48 "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4v"
+#define B80                                                                                        \
+    "MDEyMzQ1Njc4OTo7PD0+P0BBQkNERUZHSElKS0xNTk9QUVJTVFVWV1hZWltcXV5fYGFiY2RlZmdoaWprbG1ub3BxcnN0" \
+    "dXZ3eHl6e3x9fn8="
+#define B47 "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4="
+
+static const struct {
+    const char *text;
+    uint32_t n;
+    const char *why;
+} files[] = {
+    { B48 "\n", 1, NULL },
+    { B48, 1, NULL },
+    { "# first\n\n  " B80 "\t\r\n" B48 "\n", 2, NULL },
+    { "", 0, "no key in it" },
+    { "# nothing\n\n", 0, "no key in it" },
+    { B47 "\n", 0, "not 48 or 80 bytes" },
+    { "?" B48 "\n", 0, "not base64" },
+    { B48 B80 "\n", 0, "not base64" },
+    { B48 "\n" B80 "\n" B48 "\n", 0, "begin alike" },
+};
+
+START_TEST(files_of_keys_are_read)
+{
+    struct ticket_key keys[TICKET_KEYS_MAX];
+    const char *why = NULL;
+    uint32_t n =
+        ticket_keys_parse((const uint8_t *)files[_i].text, strlen(files[_i].text), keys, &why);
+
+    ck_assert_uint_eq(n, files[_i].n);
+    if (n == 0) {
+        ck_assert_msg(strstr(why, files[_i].why) != NULL, "%s", why);
+    } else {
+        ck_assert_uint_eq(keys[n - 1].name[0], 0);
+        ck_assert_uint_eq(keys[n - 1].name[15], 15);
+    }
+}
+END_TEST
+
+/* What nginx reads and what haproxy reads is the same key when the bytes are the same. */
+START_TEST(bytes_and_base64_agree)
+{
+    struct ticket_key a[TICKET_KEYS_MAX], b[TICKET_KEYS_MAX];
+    const char *why = NULL;
+    uint8_t bytes[80];
+
+    for (uint8_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (uint8_t)(i + 48);
+    }
+    ck_assert_uint_eq(ticket_keys_parse(bytes, 80, a, &why), 1);
+    ck_assert_uint_eq(ticket_keys_parse((const uint8_t *)B80, strlen(B80), b, &why), 1);
+    ck_assert_mem_eq(&a[0], &b[0], sizeof(a[0]));
+    ck_assert_uint_eq(ticket_keys_parse(bytes, 48, b, &why), 1);
+    ck_assert_mem_eq(a[0].name, b[0].name, sizeof(a[0].name));
+    ck_assert_mem_ne(a[0].key, b[0].key, sizeof(a[0].key));
+}
+END_TEST
+
+static struct term_tickets with_file(const char *text)
+{
+    struct ticket_key keys[TICKET_KEYS_MAX];
+    const char *why = NULL;
+    uint32_t n = ticket_keys_parse((const uint8_t *)text, strlen(text), keys, &why);
+    struct term_tickets k = policy;
+
+    ck_assert_uint_gt(n, 0);
+    k.ring = ticket_ring_of(keys, n);
+    ck_assert_ptr_nonnull(k.ring);
+    return k;
+}
+
+START_TEST(the_first_key_of_a_file_seals_and_all_open)
+{
+    struct term_tickets one = with_file(B48 "\n"), both = with_file(B80 "\n" B48 "\n");
+    struct term_tickets two = with_file(B80 "\n");
+    struct ticket old = sealed(&one, NOW), new = sealed(&both, NOW);
+
+    ck_assert_int_eq(opened(&both, old, NOW), WOLFSSL_TICKET_RET_OK);
+    ck_assert_int_eq(opened(&two, new, NOW), WOLFSSL_TICKET_RET_OK);
+    ck_assert_int_eq(opened(&two, old, NOW), WOLFSSL_TICKET_RET_REJECT);
+    ck_assert_int_eq(opened(&one, new, NOW), WOLFSSL_TICKET_RET_REJECT);
+    /* They never change by themselves. */
+    (void)sealed(&one, NOW + 10 * LIFE);
+    ck_assert_int_eq(opened(&one, old, NOW), WOLFSSL_TICKET_RET_OK);
+    ck_assert(!ticket_ring_rotates(one.ring) && ticket_ring_rotates(policy.ring));
+    ticket_ring_unref(one.ring);
+    ticket_ring_unref(both.ring);
+    ticket_ring_unref(two.ring);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("tls-tickets");
@@ -160,6 +253,9 @@ int main(void)
     tcase_add_test(t, age_is_judged);
     tcase_add_test(t, keys_change_and_old_ones_hold_as_long_as_their_tickets);
     tcase_add_test(t, two_tickets_never_look_alike);
+    tcase_add_loop_test(t, files_of_keys_are_read, 0, (int)(sizeof(files) / sizeof(files[0])));
+    tcase_add_test(t, bytes_and_base64_agree);
+    tcase_add_test(t, the_first_key_of_a_file_seals_and_all_open);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 struct fake_host *rig_host;
+const char *rig_module = "tls-termination";
 static struct fake_module *module;
 char rig_certs[256];
 
@@ -16,7 +17,7 @@ void rig_setup(void)
     char so[512];
     const char *modules = getenv("MODULE_DIR");
 
-    snprintf(so, sizeof(so), "%s/tls-termination.so", modules != NULL ? modules : ".");
+    snprintf(so, sizeof(so), "%s/%s.so", modules != NULL ? modules : ".", rig_module);
     rig_host = fake_host_new();
     module = fake_module_load(rig_host, so);
     ck_assert_msg(module != NULL, "%s", fake_host_transcript(rig_host));
@@ -109,7 +110,7 @@ static int client_send(WOLFSSL *ssl, char *buf, int sz, void *ctx)
 }
 
 static const uint16_t versions[] = { 0x0304, 0x0303 }, sigalgs[] = { 0x0403, 0x0804, 0x0401 };
-static const uint16_t groups[] = { 29, 23 }, extensions[] = { 43, 10, 51, 13 };
+static const uint16_t groups[] = { 29, 23 }, extensions[] = { 10, 13, 43, 51 };
 const struct pst_hello rig_hello = {
     .size = sizeof(rig_hello),
     .versions = versions,
