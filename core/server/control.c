@@ -318,11 +318,18 @@ static struct control *control_new(struct server *s, int fd, const char *path, g
     return ctl;
 }
 
+const char *control_path(const struct conf *conf)
+{
+    const struct conf_control *c = &conf->control;
+
+    return !c->enabled ? NULL : c->socket != NULL ? c->socket : DEFAULT_SOCKET;
+}
+
 bool control_open(struct server *s, const struct conf *conf, struct conf_errors *errors,
                   struct control **out)
 {
     const struct conf_control *c = &conf->control;
-    const char *path = c->socket != NULL ? c->socket : DEFAULT_SOCKET;
+    const char *path = control_path(conf);
     gid_t gid;
     int fd;
 

@@ -29,6 +29,8 @@ struct server;
  */
 bool control_open(struct server *s, const struct conf *conf, struct conf_errors *errors,
                   struct control **out);
+/* Where its socket is or would be, NULL: nowhere. */
+const char *control_path(const struct conf *conf);
 /* Tell those who wait for the end, close, and remove the socket. All workers have ended. */
 void control_close(struct control *ctl);
 

@@ -25,6 +25,7 @@
 #include "core/server/control.h"
 #include "core/server/metrics_http.h"
 #include "core/server/proc_stat.h"
+#include "core/server/sandbox.h"
 #include "core/server/server.h"
 #include "core/server/upgrade.h"
 #include "core/server/watchdog.h"
@@ -197,8 +198,16 @@ static bool start(struct server *s, struct conf *conf, struct conf_errors *error
         LOG(PST_LOG_WARNING, "inherited sockets that no listener names were closed",
             LOGF_U64("sockets", rest));
     }
+    if (sandbox_capabilities() != ERR_OK) {
+        fprintf(stderr, "postern: error: capabilities cannot be given up: %s\n", strerror(errno));
+        return false;
+    }
     if (proc_drop(conf->user, conf->group, why, sizeof(why)) != ERR_OK) {
         fprintf(stderr, "postern: error: %s\n", why);
+        return false;
+    }
+    if (sandbox_enter(conf, why, sizeof(why)) != ERR_OK) {
+        fprintf(stderr, "postern: error: the sandbox cannot be entered: %s\n", why);
         return false;
     }
     if (log_start(conf->log_target, conf->log_path) != ERR_OK) {
@@ -211,6 +220,7 @@ static bool start(struct server *s, struct conf *conf, struct conf_errors *error
         return false;
     }
     inherited_log_works(&s->inherited);
+    LOG(PST_LOG_INFO, "sandbox", LOGF_Z("parts", sandbox_text()));
     if (signals_init(s) != ERR_OK || !workers_start(s)) {
         return false;
     }
