@@ -7,21 +7,17 @@
 #include <string.h>
 
 #include "core/base/err.h"
+#include "core/base/list.h"
 #include "core/base/log.h"
 #include "core/edge/generation.h"
 #include "core/server/worker_priv.h"
 #include "core/stream/pipe_pool.h"
 
-static struct worker *of_cw(struct conn_worker *cw)
-{
-    return (struct worker *)(void *)((char *)cw - offsetof(struct worker, cw));
-}
-
 /* --- generations [worker] ------------------------------------------------------------------------ */
 
 static void sweep(struct task *t)
 {
-    struct worker *w = (struct worker *)(void *)((char *)t - offsetof(struct worker, sweep));
+    struct worker *w = list_entry(t, struct worker, sweep);
 
     for (struct worker_job **at = &w->jobs; *at != NULL;) {
         struct worker_job *j = *at;
@@ -39,7 +35,7 @@ static void sweep(struct task *t)
 
 static void on_released(struct conn_worker *cw, struct generation *g)
 {
-    struct worker *w = of_cw(cw);
+    struct worker *w = list_entry(cw, struct worker, cw);
 
     (void)g;
     loop_defer(w->loop, &w->sweep);
@@ -47,7 +43,7 @@ static void on_released(struct conn_worker *cw, struct generation *g)
 
 static void on_count(struct conn_worker *cw, int delta)
 {
-    struct worker *w = of_cw(cw);
+    struct worker *w = list_entry(cw, struct worker, cw);
 
     if (delta > 0) {
         atomic_fetch_add_explicit(&w->shared->conns, 1, memory_order_relaxed);
@@ -75,8 +71,7 @@ static void switch_to(struct worker *w, struct worker_job *j)
 
 static void on_job(struct msg *m, struct loop *l)
 {
-    struct worker_job *j =
-        (struct worker_job *)(void *)((char *)m - offsetof(struct worker_job, to));
+    struct worker_job *j = list_entry(m, struct worker_job, to);
     struct worker *w = j->worker;
 
     switch (j->kind) {
@@ -95,8 +90,7 @@ static void on_job(struct msg *m, struct loop *l)
 
 static void on_job_back(struct msg *m, struct loop *l)
 {
-    struct worker_job *j =
-        (struct worker_job *)(void *)((char *)m - offsetof(struct worker_job, back));
+    struct worker_job *j = list_entry(m, struct worker_job, back);
 
     (void)l;
     j->on_back(j);
@@ -104,8 +98,7 @@ static void on_job_back(struct msg *m, struct loop *l)
 
 static void on_job_gone(struct msg *m, struct loop *l)
 {
-    struct worker_job *j =
-        (struct worker_job *)(void *)((char *)m - offsetof(struct worker_job, gone));
+    struct worker_job *j = list_entry(m, struct worker_job, gone);
 
     (void)l;
     j->on_gone(j);
@@ -123,8 +116,7 @@ void worker_send(struct worker_job *j)
 
 static void on_ask(struct msg *m, struct loop *l)
 {
-    struct worker_ask *a =
-        (struct worker_ask *)(void *)((char *)m - offsetof(struct worker_ask, to));
+    struct worker_ask *a = list_entry(m, struct worker_ask, to);
     struct worker *w = a->worker;
 
     (void)l;
@@ -134,8 +126,7 @@ static void on_ask(struct msg *m, struct loop *l)
 
 static void on_answer(struct msg *m, struct loop *l)
 {
-    struct worker_ask *a =
-        (struct worker_ask *)(void *)((char *)m - offsetof(struct worker_ask, back));
+    struct worker_ask *a = list_entry(m, struct worker_ask, back);
 
     (void)l;
     a->answered(a);
@@ -153,7 +144,7 @@ void worker_ask(struct worker *w, struct worker_ask *a)
 
 static void on_quiesced(struct msg *m, struct loop *l)
 {
-    struct worker *w = (struct worker *)(void *)((char *)m - offsetof(struct worker, quiesced));
+    struct worker *w = list_entry(m, struct worker, quiesced);
 
     (void)l;
     w->on_quiesced(w->on_quiesced_arg);
@@ -161,7 +152,7 @@ static void on_quiesced(struct msg *m, struct loop *l)
 
 static void on_quiesce(struct msg *m, struct loop *l)
 {
-    struct worker *w = (struct worker *)(void *)((char *)m - offsetof(struct worker, quiesce));
+    struct worker *w = list_entry(m, struct worker, quiesce);
 
     (void)l;
     w->quiet = true;
@@ -180,7 +171,7 @@ void worker_quiesce(struct worker *w, void (*on_done)(void *arg), void *arg)
 
 static void on_kill(struct msg *m, struct loop *l)
 {
-    struct worker *w = (struct worker *)(void *)((char *)m - offsetof(struct worker, kill));
+    struct worker *w = list_entry(m, struct worker, kill);
 
     (void)l;
     conn_end_all(&w->cw, w->kill_reason);

@@ -129,7 +129,7 @@ void json_str(struct json *j, const char *text, size_t n, size_t most)
         size_t run = 0, used = 0;
         char out[ESCAPE_MAX];
 
-        while (i + run < n && plain[p[i + run]] != 0 && run <= most) {
+        while (i + run < n && plain[p[i + run]] != 0 && run <= begin + most - j->n) {
             run++;
         }
         if (run > 0) {

@@ -39,7 +39,10 @@ class Control:
     def ask(self, request):
         """Raw bytes to the socket; everything it answers, as objects."""
         with self.open() as sock:
-            sock.sendall(request)
+            try:
+                sock.sendall(request)
+            except BrokenPipeError:
+                pass  # it was turned away before it had asked; the answer says why
             return [json.loads(line) for line in read_all(sock).splitlines()]
 
     def error(self, request):
