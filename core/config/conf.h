@@ -27,6 +27,7 @@ struct conf_timeouts {
     uint64_t idle;       /* (5m)  */
     uint64_t half_close; /* (60s) */
     uint64_t drain;      /* after TERM (30s); global only  */
+    uint64_t upgrade;    /* until the new process is ready (60s); global only */
     uint64_t pending;    /* one suspended hook (10s)                             */
 };
 
@@ -130,6 +131,13 @@ struct conf_control {
     uint32_t mode;      /* (0600, with a group 0660)                           */
 };
 
+/* What the process gives up when it has started. */
+struct conf_sandbox {
+    bool enabled;          /* (true)                                        */
+    const char **writable; /* folders, beside those that other keys need    */
+    size_t n_writable;
+};
+
 /* Metrics over HTTP; off unless an address is given. */
 struct conf_metrics {
     bool enabled;
@@ -153,6 +161,7 @@ struct conf {
     struct conf_resolver resolver;
     struct conf_control control;
     struct conf_metrics metrics;
+    struct conf_sandbox sandbox;
     struct conf_listener *listeners;
     size_t n_listeners;
     struct conf_edge *edges;

@@ -165,3 +165,38 @@ bool conf_metrics_read(struct conf_priv *p, const config_setting_t *s, struct co
     }
     return true;
 }
+
+static bool read_writable(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    struct conf_sandbox *c = base;
+    size_t n;
+
+    if (!conf_want_list(p, s)) {
+        return false;
+    }
+    n = (size_t)config_setting_length(s);
+    c->writable = arena_alloc(&p->arena, (n == 0 ? 1 : n) * sizeof(c->writable[0]));
+    if (c->writable == NULL) {
+        conf_nomem(p);
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!conf_value_path(p, config_setting_get_elem(s, (unsigned)i), &c->writable[i])) {
+            return false;
+        }
+        c->n_writable++;
+    }
+    return true;
+}
+
+bool conf_sandbox_read(struct conf_priv *p, const config_setting_t *s, struct conf_sandbox *c)
+{
+    static const struct conf_key keys[] = {
+        { .name = "enabled",
+          .kind = CONF_KEY_BOOL,
+          .offset = offsetof(struct conf_sandbox, enabled) },
+        { .name = "writable", .kind = CONF_KEY_FN, .fn = read_writable },
+    };
+
+    return conf_keys_read(p, s, keys, COUNT(keys), c);
+}

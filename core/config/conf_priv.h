@@ -149,6 +149,7 @@ bool conf_timeouts_read(struct conf_priv *p, const config_setting_t *s, enum con
 bool conf_tcp_read(struct conf_priv *p, const config_setting_t *s, struct conf_tcp *t);
 bool conf_resolver_read(struct conf_priv *p, const config_setting_t *s, struct conf_resolver *r);
 /* conf_admin.c: the daemon's own services. */
+bool conf_sandbox_read(struct conf_priv *p, const config_setting_t *s, struct conf_sandbox *c);
 bool conf_control_read(struct conf_priv *p, const config_setting_t *s, struct conf_control *c);
 bool conf_metrics_read(struct conf_priv *p, const config_setting_t *s, struct conf_metrics *m);
 bool conf_modules_read(struct conf_priv *p, const config_setting_t *s, struct conf_module **mods,

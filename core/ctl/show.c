@@ -109,6 +109,18 @@ static void reload_row(struct show *s, const struct row *r)
     }
 }
 
+static void upgrade_row(struct show *s, const struct row *r)
+{
+    const char *problem = row_get(r, "problem");
+
+    (void)s;
+    if (problem != NULL) {
+        (void)fprintf(stderr, "posternctl: the new process says: %s\n", text(r, "text"));
+    } else {
+        printf("process %s serves\n", text(r, "pid"));
+    }
+}
+
 /* How far it is, on one line when somebody watches. */
 static void end_row(struct show *s, const struct row *r)
 {
@@ -164,13 +176,13 @@ static void events_row(struct show *s, const struct row *r)
 }
 
 static const struct form forms[] = {
-    { "status", NULL, status_row },       { "reload", NULL, reload_row },
-    { "drain", NULL, end_row },           { "stop", NULL, end_row },
-    { "plan", NULL, plan_row },           { "edges", edges, NULL },
-    { "upstreams", upstreams, NULL },     { "modules", modules, NULL },
-    { "connections", connections, NULL }, { "kill", NULL, kill_row },
-    { "events", NULL, events_row },       { "metrics", NULL, metrics_row },
-    { "log-level", NULL, level_row },
+    { "status", NULL, status_row },   { "reload", NULL, reload_row },
+    { "upgrade", NULL, upgrade_row }, { "drain", NULL, end_row },
+    { "stop", NULL, end_row },        { "plan", NULL, plan_row },
+    { "edges", edges, NULL },         { "upstreams", upstreams, NULL },
+    { "modules", modules, NULL },     { "connections", connections, NULL },
+    { "kill", NULL, kill_row },       { "events", NULL, events_row },
+    { "metrics", NULL, metrics_row }, { "log-level", NULL, level_row },
 };
 
 struct show *show_new(const char *command)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "core/server/endpoint.h"
 #include "core/server/server.h"
 #include "core/server/unix_socket.h"
+#include "core/server/upgrade.h"
 
 /* Clients at once, followers of events among them. */
 #define CLIENTS_MAX   16
@@ -113,6 +115,17 @@ static void reload(struct session *s)
     server_reload(srv);
 }
 
+static void upgrade(struct session *s)
+{
+    const char *why = server_upgrade(control_of(s)->server);
+
+    if (why != NULL) {
+        control_end(s, why);
+    } else {
+        client_of(s)->wait = WAIT_UPGRADE;
+    }
+}
+
 static void end_of_process(struct session *s, bool at_once)
 {
     struct server *srv = control_of(s)->server;
@@ -163,6 +176,9 @@ static void run(struct session *s)
     case CONTROL_RELOAD:
         reload(s);
         break;
+    case CONTROL_UPGRADE:
+        upgrade(s);
+        break;
     case CONTROL_DRAIN:
     case CONTROL_STOP:
         end_of_process(s, client_of(s)->req.command == CONTROL_STOP);
@@ -186,7 +202,7 @@ static void run(struct session *s)
 /* Those that change something, or stop it, are told in the log with who asked. */
 static bool is_noted(enum control_command c)
 {
-    return c == CONTROL_RELOAD || c == CONTROL_DRAIN || c == CONTROL_STOP || c == CONTROL_KILL;
+    return c == CONTROL_RELOAD || c == CONTROL_UPGRADE || c == CONTROL_DRAIN || c == CONTROL_STOP || c == CONTROL_KILL;
 }
 
 /* --- the socket ---------------------------------------------------------------------------------- */
@@ -264,15 +280,25 @@ static bool find_group(const char *name, gid_t *gid)
     return name == NULL || g != NULL;
 }
 
-static int open_socket(struct server *s, const char *path, uint32_t mode, gid_t gid)
+/* Who will own the socket: the user that the daemon is about to become. */
+static uid_t owner(const struct conf *conf)
+{
+    const struct passwd *pw = conf->user == NULL || geteuid() != 0 ? NULL : getpwnam(conf->user);
+
+    return pw == NULL ? (uid_t)-1 : pw->pw_uid;
+}
+
+static int open_socket(struct server *s, const struct conf *conf, const char *path, gid_t gid)
 {
     const struct conf_addr a = { .kind = CONF_ADDR_UNIX, .path = path };
-    int fd = inherited_take(&s->inherited, &a);
+    int fd = inherited_take(&s->inherited, &a, NULL);
 
     if (fd >= 0) {
         return fd;
     }
-    return unix_clear_stale(path) == ERR_OK ? unix_listen(path, mode, gid, BACKLOG) : -1;
+    return unix_clear_stale(path) == ERR_OK
+               ? unix_listen(path, conf->control.mode, owner(conf), gid, BACKLOG)
+               : -1;
 }
 
 static struct control *control_new(struct server *s, int fd, const char *path, gid_t gid)
@@ -303,11 +329,18 @@ static struct control *control_new(struct server *s, int fd, const char *path, g
     return ctl;
 }
 
+const char *control_path(const struct conf *conf)
+{
+    const struct conf_control *c = &conf->control;
+
+    return !c->enabled ? NULL : c->socket != NULL ? c->socket : DEFAULT_SOCKET;
+}
+
 bool control_open(struct server *s, const struct conf *conf, struct conf_errors *errors,
                   struct control **out)
 {
     const struct conf_control *c = &conf->control;
-    const char *path = c->socket != NULL ? c->socket : DEFAULT_SOCKET;
+    const char *path = control_path(conf);
     gid_t gid;
     int fd;
 
@@ -319,7 +352,7 @@ bool control_open(struct server *s, const struct conf *conf, struct conf_errors 
         conf_error_add(errors, conf->path, 0, "control.group", "no such group: %s", c->group);
         return false;
     }
-    fd = open_socket(s, path, c->mode, gid);
+    fd = open_socket(s, conf, path, gid);
     if (fd < 0 && c->socket == NULL) {
         LOG(PST_LOG_WARNING, "no control socket", LOGF_Z("socket", path),
             LOGF_Z("error", strerror(errno)));
@@ -336,6 +369,19 @@ bool control_open(struct server *s, const struct conf *conf, struct conf_errors 
         return false;
     }
     return true;
+}
+
+bool control_handover(const struct control *ctl, struct handover *h)
+{
+    return ctl == NULL || handover_add(h, endpoint_fd(ctl->endpoint), true);
+}
+
+void control_disown(struct control *ctl)
+{
+    if (ctl != NULL) {
+        endpoint_deafen(ctl->endpoint);
+        ctl->dev = ctl->ino = 0;
+    }
 }
 
 void control_close(struct control *ctl)

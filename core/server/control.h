@@ -20,6 +20,7 @@
 struct conf;
 struct conf_errors;
 struct control;
+struct handover;
 struct server;
 
 /*
@@ -28,6 +29,8 @@ struct server;
  */
 bool control_open(struct server *s, const struct conf *conf, struct conf_errors *errors,
                   struct control **out);
+/* Where its socket is or would be, NULL: nowhere. */
+const char *control_path(const struct conf *conf);
 /* Tell those who wait for the end, close, and remove the socket. All workers have ended. */
 void control_close(struct control *ctl);
 
@@ -37,6 +40,14 @@ void control_reload_begins(struct control *ctl);
 void control_reload_problems(struct control *ctl, const struct conf_errors *errors);
 /* It is over, with this generation in force. why: NULL when it is the new one. */
 void control_reload_over(struct control *ctl, uint64_t generation, const char *why);
+/* The new process of an upgrade says something. */
+void control_upgrade_says(struct control *ctl, const char *text);
+/* It serves, with this number; or why it does not. */
+void control_upgrade_over(struct control *ctl, uint64_t pid, const char *why);
+/* Add its socket to what an upgrade gets. False: no memory. */
+bool control_handover(const struct control *ctl, struct handover *h);
+/* The other process has the socket now. */
+void control_disown(struct control *ctl);
 /* The end has begun: nothing may hold up a generation any more. */
 void control_drains(struct control *ctl);
 

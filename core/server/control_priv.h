@@ -35,6 +35,7 @@ enum control_wait {
     WAIT_NOT,
     WAIT_NEXT_RELOAD, /* one that has not begun */
     WAIT_RELOAD,      /* the one that is under way */
+    WAIT_UPGRADE,
     WAIT_END,         /* of the process */
     WAIT_EVENTS
 };

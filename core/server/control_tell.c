@@ -32,6 +32,7 @@ void control_reload_begins(struct control *ctl)
 }
 
 struct problem {
+    enum control_wait wait; /* who hears of it */
     bool warning;
     const char *text;
 };
@@ -42,7 +43,7 @@ static void show_problem(struct session *s, void *arg)
     struct buf b;
     struct json j;
 
-    if (client_of(s)->wait != WAIT_RELOAD) {
+    if (client_of(s)->wait != p->wait) {
         return;
     }
     buf_init(&b, 64 * 1024);
@@ -56,7 +57,7 @@ static void show_problem(struct session *s, void *arg)
 static void each_problem(void *arg, bool warning, const char *text)
 {
     struct control *ctl = arg;
-    struct problem p = { warning, text };
+    struct problem p = { WAIT_RELOAD, warning, text };
 
     endpoint_each(ctl->endpoint, show_problem, &p);
 }
@@ -96,6 +97,50 @@ void control_reload_over(struct control *ctl, uint64_t generation, const char *w
 
     if (ctl != NULL) {
         endpoint_each(ctl->endpoint, over, &o);
+    }
+}
+
+/* --- upgrade ------------------------------------------------------------------------------------- */
+
+void control_upgrade_says(struct control *ctl, const char *text)
+{
+    struct problem p = { WAIT_UPGRADE, true, text };
+
+    if (ctl != NULL) {
+        endpoint_each(ctl->endpoint, show_problem, &p);
+    }
+}
+
+struct upgraded {
+    uint64_t pid;
+    const char *why;
+};
+
+static void upgraded(struct session *s, void *arg)
+{
+    const struct upgraded *u = arg;
+    struct buf b;
+    struct json j;
+
+    if (client_of(s)->wait != WAIT_UPGRADE) {
+        return;
+    }
+    if (u->why == NULL) {
+        buf_init(&b, 256);
+        json_begin(&j, &b);
+        json_u64(&j, "pid", u->pid);
+        (void)json_end(&j);
+        control_send(s, &b);
+    }
+    control_end(s, u->why);
+}
+
+void control_upgrade_over(struct control *ctl, uint64_t pid, const char *why)
+{
+    struct upgraded u = { pid, why };
+
+    if (ctl != NULL) {
+        endpoint_each(ctl->endpoint, upgraded, &u);
     }
 }
 

@@ -300,8 +300,21 @@ void endpoint_free(struct endpoint *e)
     list_each_safe (it, tmp, &e->sessions) {
         session_free(list_entry(it, struct session, node));
     }
-    evconnlistener_free(e->listener);
+    endpoint_deafen(e);
     free(e);
+}
+
+int endpoint_fd(const struct endpoint *e)
+{
+    return evconnlistener_get_fd(e->listener);
+}
+
+void endpoint_deafen(struct endpoint *e)
+{
+    if (e->listener != NULL) {
+        evconnlistener_free(e->listener);
+        e->listener = NULL;
+    }
 }
 
 void endpoint_each(struct endpoint *e, void (*fn)(struct session *s, void *arg), void *arg)

@@ -38,6 +38,9 @@ struct endpoint_ops {
 struct endpoint *endpoint_new(struct loop *l, int fd, const struct endpoint_ops *ops, void *arg);
 /* End all clients without a word; close. NULL is fine. */
 void endpoint_free(struct endpoint *e);
+/* Its listening socket, and the end of listening; clients that are there stay. */
+int endpoint_fd(const struct endpoint *e);
+void endpoint_deafen(struct endpoint *e);
 /* Call fn for every client; it may finish or cut that one. */
 void endpoint_each(struct endpoint *e, void (*fn)(struct session *s, void *arg), void *arg);
 

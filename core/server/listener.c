@@ -15,12 +15,33 @@
 #include "core/config/conf.h"
 #include "core/config/conf_error.h"
 #include "core/edge/generation.h"
-#include "core/server/proc.h"
+#include "core/server/inherited.h"
 #include "core/server/unix_socket.h"
+#include "core/server/upgrade.h"
 
-int lsock_fd(const struct lsock *s, unsigned worker)
+bool lsock_serves(const struct lsock *s, unsigned i, unsigned worker, unsigned n_workers)
 {
-    return s->fds[worker < s->n_fds ? worker : 0];
+    return s->n_fds >= n_workers ? i % n_workers == worker : worker % s->n_fds == i;
+}
+
+bool lsock_handover(const struct lsock *list, struct handover *h)
+{
+    for (const struct lsock *s = list; s != NULL; s = s->next) {
+        for (unsigned i = 0; i < s->n_fds; i++) {
+            if (!handover_add(h, s->fds[i], s->path != NULL)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+void lsock_disown(struct lsock *list)
+{
+    for (struct lsock *s = list; s != NULL; s = s->next) {
+        free(s->path);
+        s->path = NULL;
+    }
 }
 
 static void lsock_free(struct lsock *s)
@@ -127,7 +148,7 @@ static int open_unix(struct lsock *s, const struct conf_listener *l, const struc
     if (unix_clear_stale(a->path) != ERR_OK) {
         return ERR_SYS;
     }
-    s->fds[0] = unix_listen(a->path, l->unix_mode, (gid_t)-1, (int)l->backlog);
+    s->fds[0] = unix_listen(a->path, l->unix_mode, (uid_t)-1, (gid_t)-1, (int)l->backlog);
     if (s->fds[0] < 0) {
         return ERR_SYS;
     }
@@ -135,24 +156,36 @@ static int open_unix(struct lsock *s, const struct conf_listener *l, const struc
     return s->path == NULL ? ERR_NOMEM : ERR_OK;
 }
 
+/* All sockets of that address that were open before us; of a predecessor there may be many. */
+static int open_inherited(struct lsock *s, const struct conf_listener *l, const struct conf_addr *a,
+                          struct inherited *inherited)
+{
+    bool own = false;
+
+    for (unsigned i = 0; i < s->n_fds; i++) {
+        s->fds[i] = inherited_take(inherited, a, &own);
+        if (a->kind == CONF_ADDR_IP) {
+            tune_tcp(s->fds[i], &l->tcp);
+        }
+    }
+    s->path = own && a->kind == CONF_ADDR_UNIX ? strdup(a->path) : NULL;
+    return s->path != NULL || !own || a->kind != CONF_ADDR_UNIX ? ERR_OK : ERR_NOMEM;
+}
+
 static struct lsock *lsock_open(const char *key, const struct conf_listener *l,
                                 const struct conf_addr *a, unsigned n_workers,
                                 struct inherited *inherited, struct conf_errors *errors)
 {
-    int fd = inherited_take(inherited, a);
-    struct lsock *s = lsock_new(key, fd >= 0 || a->kind == CONF_ADDR_UNIX ? 1 : n_workers);
+    unsigned there = inherited_count(inherited, a);
+    struct lsock *s =
+        lsock_new(key, there > 0 ? there : a->kind == CONF_ADDR_UNIX ? 1 : n_workers);
     int rc = ERR_NOMEM;
 
     if (s == NULL) {
         goto out;
     }
-    if (fd >= 0) {
-        s->fds[0] = fd;
-        fd = -1;
-        if (a->kind == CONF_ADDR_IP) {
-            tune_tcp(s->fds[0], &l->tcp);
-        }
-        rc = ERR_OK;
+    if (there > 0) {
+        rc = open_inherited(s, l, a, inherited);
     } else if (a->kind == CONF_ADDR_UNIX) {
         rc = open_unix(s, l, a);
     } else {
@@ -164,9 +197,6 @@ out:
     }
     conf_error_add(errors, NULL, 0, l->where, "cannot listen on %s: %s", a->text,
                    rc == ERR_SYS ? strerror(errno) : err_text(rc));
-    if (fd >= 0) {
-        close(fd);
-    }
     if (s != NULL) {
         lsock_free(s);
     }

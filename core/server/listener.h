@@ -12,6 +12,7 @@
 
 struct conf_errors;
 struct generation;
+struct handover;
 struct inherited;
 struct listener;
 struct pst_addr;
@@ -52,7 +53,14 @@ void lsock_sweep(struct lsock **list, const struct bindings *keep);
  * errno. [main]
  */
 int ip_bind(const struct pst_addr *a, bool dual, bool reuseport);
-/* The descriptor a worker accepts from. [any] */
-int lsock_fd(const struct lsock *s, unsigned worker);
+/*
+ * Does this worker accept from descriptor i? Each has one; of more sockets than workers, as an
+ * upgrade may leave them, each worker has several, and of fewer several workers share one. [any]
+ */
+bool lsock_serves(const struct lsock *s, unsigned i, unsigned worker, unsigned n_workers);
+/* Add all descriptors to what is handed over. False: no memory. [main] */
+bool lsock_handover(const struct lsock *list, struct handover *h);
+/* Another process owns the files of unix sockets now. [main] */
+void lsock_disown(struct lsock *list);
 
 #endif

@@ -22,6 +22,7 @@
 #include "core/server/metrics_page.h"
 #include "core/server/server.h"
 #include "core/server/unix_socket.h"
+#include "core/server/upgrade.h"
 
 #define CLIENTS_MAX 16
 #define BACKLOG     16
@@ -156,14 +157,14 @@ static const struct endpoint_ops ops = {
 
 static int open_socket(struct server *s, const struct conf_metrics *c)
 {
-    int fd = inherited_take(&s->inherited, &c->addr);
+    int fd = inherited_take(&s->inherited, &c->addr, NULL);
 
     if (fd >= 0) {
         return fd;
     }
     if (c->addr.kind == CONF_ADDR_UNIX) {
         return unix_clear_stale(c->addr.path) == ERR_OK
-                   ? unix_listen(c->addr.path, c->unix_mode, (gid_t)-1, BACKLOG)
+                   ? unix_listen(c->addr.path, c->unix_mode, (uid_t)-1, (gid_t)-1, BACKLOG)
                    : -1;
     }
     fd = ip_bind(&c->addr.ip, true, false);
@@ -211,6 +212,20 @@ bool metrics_http_open(struct server *s, const struct conf *conf, struct conf_er
 fail:
     conf_error_add(errors, conf->path, 0, "metrics", "out of memory");
     return false;
+}
+
+bool metrics_http_handover(const struct metrics_http *m, struct handover *h)
+{
+    return m == NULL || handover_add(h, endpoint_fd(m->endpoint), true);
+}
+
+void metrics_http_disown(struct metrics_http *m)
+{
+    if (m != NULL) {
+        endpoint_deafen(m->endpoint);
+        free(m->path);
+        m->path = NULL;
+    }
 }
 
 void metrics_http_close(struct metrics_http *m)

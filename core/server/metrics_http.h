@@ -7,6 +7,7 @@
 
 struct conf;
 struct conf_errors;
+struct handover;
 struct metrics_http;
 struct server;
 
@@ -20,5 +21,10 @@ bool metrics_http_open(struct server *s, const struct conf *conf, struct conf_er
 void metrics_http_close(struct metrics_http *m);
 /* The end has begun: nothing may hold up a generation any more. */
 void metrics_http_drains(struct metrics_http *m);
+
+/* Add its socket to what an upgrade gets. False: no memory. */
+bool metrics_http_handover(const struct metrics_http *m, struct handover *h);
+/* The other process has the socket now. */
+void metrics_http_disown(struct metrics_http *m);
 
 #endif

@@ -234,6 +234,7 @@ static void on_switched(struct worker_job *j)
     starting = s->state == SERVER_STARTING;
     if (starting) {
         s->state = SERVER_RUNNING;
+        inherited_ready(&s->inherited);
     } else {
         apply_process_settings(s, c->gen->conf);
     }

@@ -6,6 +6,7 @@
  *   reload.c    the next generation: load, build, prepare on all workers, switch or discard
  *   shutdown.c  drain, deadline, stop
  *   signals.c   signals to calls of these
+ *   upgrade.c   another process takes over
  */
 #ifndef POSTERN_SERVER_SERVER_H
 #define POSTERN_SERVER_SERVER_H
@@ -15,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/server/inherited.h"
 #include "core/server/listener.h"
 #include "core/server/opts.h"
 #include "core/server/proc.h"
@@ -26,6 +28,8 @@ struct conf_errors;
 struct control;
 struct metrics_http;
 struct resolver;
+struct upgrade;
+struct watchdog;
 
 /* A generation and its way through the workers. */
 struct candidate {
@@ -48,6 +52,8 @@ struct server {
     struct pst_host host;
     struct resolver *resolver;
     struct inherited inherited;
+    struct upgrade *upgrade;
+    struct watchdog *watchdog;    /* NULL: nobody watches */
     struct worker_shared shared;
     struct worker **workers;
     unsigned n_workers;
@@ -68,7 +74,7 @@ struct server {
     } reloads;
     unsigned quiescing; /* workers that may still use listening sockets */
     struct event drain_timer;
-    struct event *signals[4];
+    struct event *signals[5];
     int reserve_fd; /* given up while files are opened at the descriptor limit */
     int exit_code;
 };

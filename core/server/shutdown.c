@@ -10,6 +10,7 @@
 #include "core/server/control.h"
 #include "core/server/metrics_http.h"
 #include "core/server/server.h"
+#include "core/server/upgrade.h"
 
 void server_maybe_end(struct server *s)
 {
@@ -67,6 +68,7 @@ void server_drain(struct server *s)
         return;
     }
     s->state = SERVER_DRAINING;
+    upgrade_cancel(s->upgrade);
     control_drains(s->control);
     metrics_http_drains(s->metrics);
     notify("STOPPING=1");

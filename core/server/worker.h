@@ -20,6 +20,7 @@ struct worker;
 /* What all workers share. */
 struct worker_shared {
     struct loop *main_loop;
+    unsigned n_workers;
     atomic_uint conns; /* connections and lingers of all workers */
     uint32_t max_conns;
     size_t max_pipes; /* per worker                             */
