@@ -50,9 +50,9 @@ second_is_over()
 }
 
 # expect_found NAME: what stands on stdin, and never more. sslscan invents X25519 keys, the same
-# ones for a second; wolfSSL refuses those with the highest bit set, which no client makes. What sslscan
-# then takes for missing is asked for again with another key. Debian's own library refuses hellos as
-# long as some of sslscan's: then less is found.
+# ones for a second; wolfSSL refuses those with the highest bit set, which no client makes. What
+# sslscan then takes for missing is asked for again with another key. Debian's own library refuses
+# hellos as long as some of sslscan's: then less is found.
 expect_found()
 {
     local name=$1 try now

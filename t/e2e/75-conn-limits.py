@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Counted connections for 75-conn-limits.sh: PID LOG HELD RATED SILENT SHADOW UPSTREAM."""
+"""Counted connections for 75-conn-limits.sh: PID LOG HELD RATED SILENT SHADOW PROXIED
+UPSTREAM."""
 import os
 import select
 import signal
@@ -11,7 +12,7 @@ from hello_peers import DEADLINE, log_line
 from relay_peers import FIRST, Named, ask, run, same, wait_for
 
 PID, LOG = int(sys.argv[1]), sys.argv[2]
-HELD, RATED, SILENT, SHADOW, UPSTREAM = (int(p) for p in sys.argv[3:])
+HELD, RATED, SILENT, SHADOW, PROXIED, UPSTREAM = (int(p) for p in sys.argv[3:])
 upstream = Named("up", ("127.0.0.1", UPSTREAM))
 
 
@@ -164,6 +165,24 @@ def shadow():
     close(socks)
 
 
+def proxied():
+    """behind a balancer the client of the PROXY header is judged, the balancer is not"""
+
+    def through(client):
+        sock = socket.create_connection(("127.0.0.1", PROXIED), DEADLINE)
+        sock.sendall(b"PROXY TCP4 %s 192.0.2.1 1234 443\r\n" % client + FIRST)
+        return sock, sock.recv(10)
+
+    first, answer = through(b"198.51.100.1")
+    same("the first", b"up\n", answer)
+    second, answer = through(b"198.51.100.1")
+    same("one more of that client", b"", answer)
+    other, answer = through(b"198.51.100.2")
+    same("another", b"up\n", answer)
+    wait_for("line", lambda: count('text="198.51.100.1/32: max_conns_per_client"') == 1)
+    close([first, second, other])
+
+
 def reload():
     """a reload forgets no connection"""
     wait_for("end of all", lambda: upstream.open == 0)
@@ -180,4 +199,4 @@ def reload():
     close(socks)
 
 
-sys.exit(run(connections, ends, many_at_once, rate, preread, shadow, reload))
+sys.exit(run(connections, ends, many_at_once, rate, preread, shadow, proxied, reload))

@@ -6,7 +6,7 @@
 . "${top_srcdir:-.}/t/e2e/lib.sh"
 
 need python3 curl openssl nginx
-free_ports HELD RATED SILENT PENALTY SHADOW A UPSTREAM
+free_ports HELD RATED SILENT PENALTY SHADOW PROXIED A UPSTREAM
 start_nginx_tls one "$A" a
 
 TERMINATED=
@@ -32,7 +32,11 @@ listeners = (
   { name = "penalty"; address = "127.0.0.1:$PENALTY";
     modules = ( { module = "conn-limits"; max_failures = "3/1m"; penalty = "2s"; } ); },
   { name = "shadow"; address = "127.0.0.1:$SHADOW"; not_tls = "free";
-    modules = ( { module = "conn-limits"; enforce = false; max_conns = 1; } ); }
+    modules = ( { module = "conn-limits"; enforce = false; max_conns = 1; } ); },
+  { name = "proxied"; address = "127.0.0.1:$PROXIED"; not_tls = "free";
+    modules = ( { module = "proxy-protocol"; accept = [ "127.0.0.0/8" ]; },
+                { module = "conn-limits"; max_conns_per_client = 1; max_failures = "1/1h";
+                  exempt = [ "127.0.0.0/8" ]; } ); }
 );
 edges = (
   { name = "held"; upstream = "127.0.0.1:$UPSTREAM";
@@ -46,7 +50,7 @@ edges = (
 EOC
 start_postern "$WORK/postern.conf"
 python_test 75-conn-limits.py "$POSTERN_PID" "$POSTERN_LOG" \
-    "$HELD" "$RATED" "$SILENT" "$SHADOW" "$UPSTREAM"
+    "$HELD" "$RATED" "$SILENT" "$SHADOW" "$PROXIED" "$UPSTREAM"
 
 # visit ADDRESS: curl from there; true when nginx answered.
 visit()
