@@ -222,6 +222,9 @@ void conn_cursors_pass(struct conn_worker *w, const struct conn *c);
 /* conn_count.c */
 void conn_count_accepted(const struct conn *c);
 void conn_count_routed(const struct conn *c);
+/* A handshake of a PST_SIDE_* was completed here, or failed. */
+void conn_count_handshake(struct conn *c, uint32_t side);
+void conn_count_handshake_failed(uint32_t side);
 void conn_count_end(const struct conn *c, uint32_t reason, bool relayed);
 
 /* conn_vars.c */

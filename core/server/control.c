@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -279,7 +280,15 @@ static bool find_group(const char *name, gid_t *gid)
     return name == NULL || g != NULL;
 }
 
-static int open_socket(struct server *s, const char *path, uint32_t mode, gid_t gid)
+/* Who will own the socket: the user that the daemon is about to become. */
+static uid_t owner(const struct conf *conf)
+{
+    const struct passwd *pw = conf->user == NULL || geteuid() != 0 ? NULL : getpwnam(conf->user);
+
+    return pw == NULL ? (uid_t)-1 : pw->pw_uid;
+}
+
+static int open_socket(struct server *s, const struct conf *conf, const char *path, gid_t gid)
 {
     const struct conf_addr a = { .kind = CONF_ADDR_UNIX, .path = path };
     int fd = inherited_take(&s->inherited, &a, NULL);
@@ -287,7 +296,9 @@ static int open_socket(struct server *s, const char *path, uint32_t mode, gid_t 
     if (fd >= 0) {
         return fd;
     }
-    return unix_clear_stale(path) == ERR_OK ? unix_listen(path, mode, gid, BACKLOG) : -1;
+    return unix_clear_stale(path) == ERR_OK
+               ? unix_listen(path, conf->control.mode, owner(conf), gid, BACKLOG)
+               : -1;
 }
 
 static struct control *control_new(struct server *s, int fd, const char *path, gid_t gid)
@@ -341,7 +352,7 @@ bool control_open(struct server *s, const struct conf *conf, struct conf_errors 
         conf_error_add(errors, conf->path, 0, "control.group", "no such group: %s", c->group);
         return false;
     }
-    fd = open_socket(s, path, c->mode, gid);
+    fd = open_socket(s, conf, path, gid);
     if (fd < 0 && c->socket == NULL) {
         LOG(PST_LOG_WARNING, "no control socket", LOGF_Z("socket", path),
             LOGF_Z("error", strerror(errno)));

@@ -153,7 +153,7 @@ static void drains(struct session *s, void *arg)
     (void)arg;
     if (c->wait == WAIT_NEXT_RELOAD || c->wait == WAIT_RELOAD) {
         control_end(s, "the daemon is about to end");
-    } else if (c->pin != NULL) {
+    } else if (c->pin != NULL || c->page.pin != NULL) {
         session_cut(s);
     }
 }

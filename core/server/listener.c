@@ -148,7 +148,7 @@ static int open_unix(struct lsock *s, const struct conf_listener *l, const struc
     if (unix_clear_stale(a->path) != ERR_OK) {
         return ERR_SYS;
     }
-    s->fds[0] = unix_listen(a->path, l->unix_mode, (gid_t)-1, (int)l->backlog);
+    s->fds[0] = unix_listen(a->path, l->unix_mode, (uid_t)-1, (gid_t)-1, (int)l->backlog);
     if (s->fds[0] < 0) {
         return ERR_SYS;
     }

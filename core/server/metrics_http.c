@@ -164,7 +164,7 @@ static int open_socket(struct server *s, const struct conf_metrics *c)
     }
     if (c->addr.kind == CONF_ADDR_UNIX) {
         return unix_clear_stale(c->addr.path) == ERR_OK
-                   ? unix_listen(c->addr.path, c->unix_mode, (gid_t)-1, BACKLOG)
+                   ? unix_listen(c->addr.path, c->unix_mode, (uid_t)-1, (gid_t)-1, BACKLOG)
                    : -1;
     }
     fd = ip_bind(&c->addr.ip, true, false);

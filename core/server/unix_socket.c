@@ -58,7 +58,7 @@ int unix_clear_stale(const char *path)
     return rc == ENOENT ? ERR_OK : ERR_SYS;
 }
 
-int unix_listen(const char *path, mode_t mode, gid_t gid, int backlog)
+int unix_listen(const char *path, mode_t mode, uid_t uid, gid_t gid, int backlog)
 {
     struct sockaddr_un un;
     mode_t old;
@@ -78,7 +78,7 @@ int unix_listen(const char *path, mode_t mode, gid_t gid, int backlog)
     if (rc != 0) {
         goto fail;
     }
-    if ((gid != (gid_t)-1 && chown(un.sun_path, (uid_t)-1, gid) != 0) ||
+    if (((uid != (uid_t)-1 || gid != (gid_t)-1) && chown(un.sun_path, uid, gid) != 0) ||
         chmod(un.sun_path, mode) != 0 || listen(fd, backlog) != 0) {
         int e = errno;
 

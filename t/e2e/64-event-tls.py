@@ -5,6 +5,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 
 from event_peers import OFFERED, Client, File, expect, settled
 from hello_peers import DEADLINE, hello, noise, records
@@ -216,6 +217,15 @@ def tls_failures():
     print("  handshake_timeout", flush=True)
 
 
+def no_tls():
+    while True:
+        raw, _ = upstream.accept()
+        raw.settimeout(DEADLINE)
+        raw.recv(65536)  # the hello
+        raw.sendall(b"HTTP/1.0 400 no TLS here\r\n\r\n")
+        raw.close()
+
+
 def upstream_tls():
     """TLS to the upstream: its version; and why it failed."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -239,12 +249,8 @@ def upstream_tls():
          tuple(o["close"][k] for k in ("reason", "side", "truncated")))
     print("  TLS to the upstream", flush=True)
     c = Client(PUBLIC).send(records(hello(b"again.test")))
-    for _ in range(2):  # once more without the session of the first connection
-        raw, _ = upstream.accept()
-        raw.settimeout(DEADLINE)
-        raw.recv(65536)  # the hello
-        raw.sendall(b"HTTP/1.0 400 no TLS here\r\n\r\n")
-        raw.close()
+    # Twice when a session of the first connection was offered.
+    threading.Thread(target=no_tls, daemon=True).start()
     c.end()
     o = settled(events.wait(c.source))
     same("upstream_tls_failed", ("upstream_tls_failed", "upstream", 80),

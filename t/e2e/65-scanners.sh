@@ -6,13 +6,14 @@
 
 [ -e "$MODULE_DIR/tls-termination.so" ] || skip "built without wolfSSL"
 need openssl sslscan
-free_ports PORT
+free_ports PORT HTTP
 make_certs
+start_nginx_plain plain "$HTTP"
 
 # edge NAME MEMBERS
 edge()
 {
-    printf '{ name = "%s"; domains = [ "%s.test" ]; upstream = "127.0.0.1:9";\n' "$1" "$1"
+    printf '{ name = "%s"; domains = [ "%s.test" ]; upstream = "127.0.0.1:%s";\n' "$1" "$1" "$HTTP"
     printf '  modules = ( { module = "tls-termination"; terminate_at = "edge"; %s\n' "$2"
     printf '    certificates = ( { certificate = "%s/a.pem"; key = "%s/a.key"; } ); } ); }' \
         "$CERTS" "$CERTS"

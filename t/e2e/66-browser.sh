@@ -16,9 +16,10 @@ certificate server ca "$EC_P256" extendedKeyUsage=serverAuth \
 start_nginx_tls secret "$TLS" server "ssl_protocols TLSv1.2 TLSv1.3;"
 MUTUAL="module = \"mutual-tls\"; ca = [ \"$CERTS/ca.pem\" ];"
 AGAIN="module = \"upstream-tls\"; ca = [ \"$CERTS/ca.pem\" ]; server_name = \"through.test\";"
+EVENTS="module = \"event-logging\"; sink = \"file:$WORK/events\";"
 configure "$WORK/postern.conf" \
     "$(edge through "$TLS" 'module = "tls-termination"; terminate_at = "upstream";')" \
-    "$(edge ends "$HTTP" "$(terminate server)")" \
+    "$(edge ends "$HTTP" "$(terminate server)" "$EVENTS")" \
     "$(edge demands "$HTTP" "$(terminate server)" "$MUTUAL")" \
     "$(edge again "$TLS" "$(terminate server)" "$AGAIN")"
 start_postern "$WORK/postern.conf"
@@ -76,4 +77,13 @@ browse demands poor
 assert_no_grep 'plain demands.test' "$WORK/page"
 
 stop_postern
+# The hybrid group where this build of wolfSSL has it.
+configure "$WORK/hybrid.conf" \
+    "$(edge ends "$HTTP" "$(terminate server) groups = [ \"X25519MLKEM768\" ];")"
+group=X25519MLKEM768
+"$POSTERN" -t -c "$WORK/hybrid.conf" >"$WORK/out" 2>&1 || {
+    assert_grep 'this build of wolfSSL lacks X25519MLKEM768' "$WORK/out"
+    group=x25519
+}
+assert_grep "\"server_name\":\"ends.test\".*\"version\":\"TLSv1.3\".*\"group\":\"$group\"" "$WORK/events"
 assert_no_grep 'level=(error|warning)' "$POSTERN_LOG"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Parts of 72-upgrade.sh: CASE PID-OR-PROGRAM PORT QUEUE ECHO; folder and log in the environment."""
+"""Parts of 82-upgrade.sh: CASE PID-OR-PROGRAM PORT QUEUE ECHO; folder and log in the environment."""
 import os
 import re
 import signal

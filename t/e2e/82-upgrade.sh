@@ -106,7 +106,7 @@ assert_no_grep 'the new process says|drain deadline' "$POSTERN_LOG"
 
 say "open connections, queues, unix sockets"
 export POSTERN_LOG WORK
-python_test 72-upgrade.py open "$POSTERN_PID" "$PORT" "$QUEUE" "$ECHO"
+python_test 82-upgrade.py open "$POSTERN_PID" "$PORT" "$QUEUE" "$ECHO"
 POSTERN_PID=$(cat "$WORK/pid")
 STARTED+=("$POSTERN_PID")
 
@@ -140,7 +140,7 @@ wrong_program()
     tail -n "+$((before + 1))" "$POSTERN_LOG" >"$WORK/new-lines"
     assert_grep "$1" "$WORK/new-lines"
     assert_grep 'upgrade failed; this process serves on' "$WORK/new-lines"
-    python_test 72-upgrade.py serves "$POSTERN_PID" "$PORT" "$QUEUE" "$ECHO"
+    python_test 82-upgrade.py serves "$POSTERN_PID" "$PORT" "$QUEUE" "$ECHO"
 }
 
 # script TEXT...: what $BINARY is from now on.
@@ -190,7 +190,7 @@ assert_grep 'reason="this process is asked to end"' "$POSTERN_LOG"
 
 say "service manager"
 cp "$WORK/good" "$BINARY"
-python_test 72-upgrade.py managed "$BINARY" "$PORT" "$QUEUE" "$ECHO"
+python_test 82-upgrade.py managed "$BINARY" "$PORT" "$QUEUE" "$ECHO"
 configure 2
 sed -i "s|name = \"echo\"; |&modules = ( { module = \"live-block\"; fifo = \"fifo\"; } ); |" "$CONF"
-python_test 72-upgrade.py watchdog "$BINARY" "$PORT" "$QUEUE" "$ECHO"
+python_test 82-upgrade.py watchdog "$BINARY" "$PORT" "$QUEUE" "$ECHO"

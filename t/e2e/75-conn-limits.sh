@@ -49,7 +49,7 @@ edges = (
 );
 EOC
 start_postern "$WORK/postern.conf"
-python_test 71-conn-limits.py "$POSTERN_PID" "$POSTERN_LOG" \
+python_test 75-conn-limits.py "$POSTERN_PID" "$POSTERN_LOG" \
     "$HELD" "$RATED" "$SILENT" "$SHADOW" "$PROXIED" "$UPSTREAM"
 
 # visit ADDRESS: curl from there; true when nginx answered.

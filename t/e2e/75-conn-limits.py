@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Counted connections for 71-conn-limits.sh: PID LOG HELD RATED SILENT SHADOW PROXIED
+"""Counted connections for 75-conn-limits.sh: PID LOG HELD RATED SILENT SHADOW PROXIED
 UPSTREAM."""
 import os
 import select
