@@ -170,8 +170,13 @@ say "USR2 twice, and TERM in between"
 script 'exec sleep 600'
 configure 2
 reload_postern
+BEGUN=$(grep -c 'msg="upgrading"' "$POSTERN_LOG")
+begun()
+{
+    [ "$(grep -c 'msg="upgrading"' "$POSTERN_LOG")" -gt "$BEGUN" ]
+}
 kill -USR2 "$POSTERN_PID"
-wait_for_log 'msg="upgrading" .*deadline_ms=60000' "$POSTERN_LOG"
+wait_until "$DEADLINE" begun || fail "no upgrade begins"
 HANGING=$(sed -n 's/.*msg="upgrading" pid=\([0-9]*\).*/\1/p' "$POSTERN_LOG" | tail -n 1)
 ask_upgrade
 assert_grep 'msg="upgrade refused" reason="one is under way"' "$POSTERN_LOG"
