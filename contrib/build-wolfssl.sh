@@ -149,7 +149,8 @@ configure_source()
     for f in "${FEATURES_LATER[@]}"; do
         case $help in *"$f"*) features+=("$f") ;; esac
     done
-    ./configure --prefix="$PREFIX" "${features[@]}" CFLAGS="$CFLAGS" LDFLAGS="$LDFLAGS"
+    ./configure --prefix="$PREFIX" "${features[@]}" CPPFLAGS="$CPPFLAGS" CFLAGS="$CFLAGS" \
+        LDFLAGS="$LDFLAGS"
 }
 
 # Installed beside PREFIX first: it is never half there. options.h says how the library was built,

@@ -280,7 +280,12 @@ struct pst_host {
 
     /* --- metrics and clocks [any] ------------------------------------------------------------- */
 
-    /* Define in load(): a name of [a-z0-9_], one line of help. The same name answers the same id. */
+    /*
+     * Define in load(): a name of [a-z0-9_], one line of help. The same name answers the same id.
+     * Since 1.1 fixed labels may follow, `handshakes{version="1.3",resumed="no"}`: names that
+     * differ only in them are one family. Shown as "postern_<module>_<name>", a counter with
+     * "_total" behind it.
+     */
     int32_t (*metric_define)(const char *module, const char *name, const char *help, uint32_t type);
     void (*metric_add)(int32_t id, int64_t n);
     uint64_t (*now_ns)(void);  /* monotonic */

@@ -12,8 +12,8 @@
 #include "core/base/clock.h"
 #include "core/base/line_priv.h"
 
-/* When memory for watching a full target is lacking: look again after this time. */
-#define POLL_NS (200 * NS_PER_MS)
+/* A full target is looked at this often, whatever the poller says: its sink may have been closed. */
+#define LOOK_NS NS_PER_S
 /* How long line_writer_free() waits for a thread that hangs in a system call, beyond its deadline. */
 #define JOIN_S 1
 
@@ -100,9 +100,8 @@ static void *writer(void *arg)
             all = false;
             if (s->full && n < w->max_fds) {
                 w->fds[n++] = (struct pollfd){ .fd = s->target.fd, .events = POLLOUT };
-            } else {
-                until = earlier(until, s->full ? clock_ns() + POLL_NS : s->retry_at);
             }
+            until = earlier(until, s->full ? clock_ns() + LOOK_NS : s->retry_at);
         }
         if (stop && (all || clock_ns() >= stop_at)) {
             return NULL;

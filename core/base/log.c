@@ -198,6 +198,11 @@ void log_set_level(int level)
     atomic_store_explicit(&lg.level, level, memory_order_relaxed);
 }
 
+int log_level(void)
+{
+    return atomic_load_explicit(&lg.level, memory_order_relaxed);
+}
+
 bool log_on(int level)
 {
     return level <= atomic_load_explicit(&lg.level, memory_order_relaxed);
@@ -213,7 +218,7 @@ int log_level_parse(const char *z)
     return ERR_INVALID;
 }
 
-static const char *level_name(int level)
+const char *log_level_name(int level)
 {
     for (size_t i = 0; i < N_LEVELS; i++) {
         if (levels[i].level >= level) {
@@ -331,7 +336,7 @@ static void write_all(const char *p, size_t n)
 void log_write(int level, const char *msg, const struct log_field *f, size_t n)
 {
     struct out o;
-    const char *name = level_name(level);
+    const char *name = log_level_name(level);
 
     if (!log_on(level)) {
         return;

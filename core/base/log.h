@@ -30,10 +30,12 @@ int log_reopen(void);
 void log_stop(void);
 
 void log_set_level(int level);
+int log_level(void); /* [any] */
 bool log_on(int level); /* [any] */
 
-/* Level of a name ("error" "warning" "notice" "info" "debug"), or ERR_INVALID. */
+/* Level of a name ("error" "warning" "notice" "info" "debug"), or ERR_INVALID; and its name. */
 int log_level_parse(const char *z);
+const char *log_level_name(int level);
 
 /* A field of a line. */
 struct log_field {

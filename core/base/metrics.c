@@ -12,11 +12,17 @@
 #include "core/base/list.h"
 
 #define PREFIX "postern_"
+#define TOTAL  "_total"
 
 struct metric {
-    char *name; /* with the prefix */
+    char *name; /* of the family, with the prefix; NULL: a slot of the histogram before */
+    char *labels;
     char *help;
     enum metric_type type;
+    const uint64_t *bounds; /* histogram */
+    size_t n_bounds;
+    int next;   /* of the same family, 0: none */
+    bool later; /* not the first of its family */
 };
 
 /* One thread's numbers. Only its thread writes; everybody may read. */
@@ -86,54 +92,130 @@ static struct shard *shard_new(void)
     return s;
 }
 
-static bool name_ok(const char *name)
+#define NAME_CHARS "abcdefghijklmnopqrstuvwxyz0123456789_"
+
+/* key="value", the value without quotes, backslashes and control characters. NULL: it is not. */
+static const char *label_end(const char *z)
 {
-    return *name != '\0' && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name);
+    size_t key = strspn(z, NAME_CHARS);
+
+    if (key == 0 || (*z >= '0' && *z <= '9') || z[key] != '=' || z[key + 1] != '"') {
+        return NULL;
+    }
+    for (z += key + 2; *z != '"'; z++) {
+        if (*z < ' ' || *z > '~' || *z == '\\') {
+            return NULL;
+        }
+    }
+    return z + 1;
 }
 
-/* Under the lock. Without memory the slot stays free. */
-static int metric_fill(struct metric *m, const char *name, const char *help, enum metric_type type)
+/* {label,label} or nothing. */
+static bool labels_ok(const char *z)
 {
-    if (asprintf(&m->name, PREFIX "%s", name) < 0) {
-        m->name = NULL;
-        return ERR_NOMEM;
+    if (*z == '\0') {
+        return true;
     }
-    m->help = strdup(help);
-    if (!m->help) {
-        free(m->name);
-        m->name = NULL;
-        return ERR_NOMEM;
+    if (*z != '{') {
+        return false;
     }
-    m->type = type;
+    do {
+        z = label_end(z + 1);
+    } while (z != NULL && *z == ',');
+    return z != NULL && z[0] == '}' && z[1] == '\0';
+}
+
+/* Split into family (with prefix and suffix) and labels (without braces). */
+static int name_split(const char *name, enum metric_type type, char family[METRIC_NAME_MAX],
+                      char labels[METRIC_NAME_MAX])
+{
+    size_t n = strspn(name, NAME_CHARS), len = strlen(name);
+    size_t total = strlen(TOTAL);
+    bool has = n >= total && memcmp(name + n - total, TOTAL, total) == 0;
+    const char *suffix = type == METRIC_COUNTER && !has ? TOTAL : "";
+
+    if (n == 0 || strlen(PREFIX) + len + total >= METRIC_NAME_MAX || !labels_ok(name + n)) {
+        return ERR_INVALID;
+    }
+    (void)snprintf(family, METRIC_NAME_MAX, PREFIX "%.*s%s", (int)n, name, suffix);
+    (void)snprintf(labels, METRIC_NAME_MAX, "%.*s", n < len ? (int)(len - n - 2) : 0,
+                   n < len ? name + n + 1 : "");
     return ERR_OK;
 }
 
-int metric_define(const char *name, const char *help, enum metric_type type)
+/* Under the lock. Without memory the slot stays free. */
+static int metric_fill(struct metric *m, const char *family, const char *labels, const char *help)
 {
-    int rc;
+    m->name = strdup(family);
+    m->labels = strdup(labels);
+    m->help = strdup(help);
+    if (!m->name || !m->labels || !m->help) {
+        free(m->name);
+        free(m->labels);
+        free(m->help);
+        *m = (struct metric){ 0 };
+        return ERR_NOMEM;
+    }
+    return ERR_OK;
+}
 
-    if (!name_ok(name) || (type != METRIC_COUNTER && type != METRIC_GAUGE)) {
-        return ERR_INVALID;
+/* The metric of this name and labels, or ERR_NOT_FOUND; *last is the last of its family, or -1. */
+static int metric_look(const char *family, const char *labels, int count, int *last)
+{
+    *last = -1;
+    for (int i = 0; i < count; i++) {
+        if (reg.metric[i].name == NULL || strcmp(reg.metric[i].name, family) != 0) {
+            continue;
+        }
+        if (strcmp(reg.metric[i].labels, labels) == 0) {
+            return i;
+        }
+        *last = i;
+    }
+    return ERR_NOT_FOUND;
+}
+
+static int define(const char *name, const char *help, enum metric_type type, const uint64_t *bounds,
+                  size_t n_bounds)
+{
+    char family[METRIC_NAME_MAX], labels[METRIC_NAME_MAX];
+    int slots = type == METRIC_HISTOGRAM ? (int)n_bounds + 2 : 1;
+    int rc = name_split(name, type, family, labels);
+    int count, last;
+
+    if (rc != ERR_OK) {
+        return rc;
     }
     pthread_mutex_lock(&reg.lock);
-    int count = atomic_load(&reg.count);
+    count = atomic_load(&reg.count);
     rc = registry_ready();
     if (rc < 0) {
         goto out;
     }
-    for (int i = 0; i < count; i++) {
-        if (strcmp(reg.metric[i].name + strlen(PREFIX), name) == 0) {
-            rc = i;
-            goto out;
-        }
+    rc = metric_look(family, labels, count, &last);
+    if (rc >= 0) {
+        goto out;
     }
-    if (count == METRICS_MAX) {
+    if (last >= 0 && reg.metric[last].type != type) {
+        rc = ERR_INVALID;
+        goto out;
+    }
+    if (count + slots > METRICS_MAX) {
         rc = ERR_LIMIT;
         goto out;
     }
-    rc = metric_fill(&reg.metric[count], name, help, type);
+    rc = metric_fill(&reg.metric[count], family, labels, help);
     if (rc == ERR_OK) {
-        atomic_store(&reg.count, count + 1);
+        struct metric *m = &reg.metric[count];
+
+        m->type = type;
+        m->bounds = bounds;
+        m->n_bounds = n_bounds;
+        m->later = last >= 0;
+        if (last >= 0) {
+            reg.metric[last].next = count;
+        }
+        atomic_store(&reg.count, count + slots);
         rc = count;
     }
 out:
@@ -141,11 +223,32 @@ out:
     return rc;
 }
 
-void metric_add(int id, int64_t n)
+int metric_define(const char *name, const char *help, enum metric_type type)
 {
-    if (id < 0 || id >= atomic_load_explicit(&reg.count, memory_order_relaxed)) {
-        return;
+    if (type != METRIC_COUNTER && type != METRIC_GAUGE) {
+        return ERR_INVALID;
     }
+    return define(name, help, type, NULL, 0);
+}
+
+int metric_define_histogram(const char *name, const char *help, const uint64_t *bounds, size_t n)
+{
+    if (n == 0 || n > METRIC_BOUNDS_MAX) {
+        return ERR_INVALID;
+    }
+    return define(name, help, METRIC_HISTOGRAM, bounds, n);
+}
+
+/* The only writer: no read-modify-write needed. Wraps around like the hardware does. */
+static void shard_add(struct shard *s, int id, int64_t n)
+{
+    uint64_t old = (uint64_t)atomic_load_explicit(&s->value[id], memory_order_relaxed);
+
+    atomic_store_explicit(&s->value[id], (int64_t)(old + (uint64_t)n), memory_order_relaxed);
+}
+
+static void add(int id, int64_t n)
+{
     if (!mine) {
         mine = shard_new();
     }
@@ -153,9 +256,34 @@ void metric_add(int id, int64_t n)
         atomic_fetch_add_explicit(&reg.ended[id], n, memory_order_relaxed);
         return;
     }
-    /* The only writer: no read-modify-write needed. Wraps around like the hardware does. */
-    uint64_t old = (uint64_t)atomic_load_explicit(&mine->value[id], memory_order_relaxed);
-    atomic_store_explicit(&mine->value[id], (int64_t)(old + (uint64_t)n), memory_order_relaxed);
+    shard_add(mine, id, n);
+}
+
+static bool is_known(int id)
+{
+    return id >= 0 && id < atomic_load_explicit(&reg.count, memory_order_relaxed);
+}
+
+void metric_add(int id, int64_t n)
+{
+    if (is_known(id)) {
+        add(id, n);
+    }
+}
+
+void metric_observe(int id, uint64_t ns)
+{
+    const struct metric *m = is_known(id) ? &reg.metric[id] : NULL;
+    size_t i = 0;
+
+    if (m == NULL || m->type != METRIC_HISTOGRAM) {
+        return;
+    }
+    while (i < m->n_bounds && ns > m->bounds[i]) {
+        i++;
+    }
+    add(id + (int)i, 1);
+    add(id + (int)m->n_bounds + 1, (int64_t)ns);
 }
 
 /* Under the lock. */
@@ -163,8 +291,7 @@ static int64_t sum(int id)
 {
     uint64_t total = (uint64_t)atomic_load_explicit(&reg.ended[id], memory_order_relaxed);
 
-    list_each(it, &reg.shards)
-    {
+    list_each (it, &reg.shards) {
         struct shard *s = list_entry(it, struct shard, node);
 
         total += (uint64_t)atomic_load_explicit(&s->value[id], memory_order_relaxed);
@@ -184,17 +311,41 @@ int64_t metric_sum(int id)
     return total;
 }
 
-void metric_each(void (*cb)(void *arg, const char *name, const char *help, enum metric_type type,
-                            int64_t value),
-                 void *arg)
+static void show(int id, void (*cb)(void *arg, const struct metric_view *m), void *arg)
+{
+    const struct metric *m = &reg.metric[id];
+    struct metric_view v = { .name = m->name,
+                             .labels = m->labels,
+                             .help = m->help,
+                             .type = m->type,
+                             .first = !m->later,
+                             .bounds = m->bounds,
+                             .n_bounds = m->n_bounds };
+
+    if (m->type == METRIC_HISTOGRAM) {
+        for (size_t i = 0; i <= m->n_bounds; i++) {
+            v.counts[i] = metric_sum(id + (int)i);
+        }
+        v.value = metric_sum(id + (int)m->n_bounds + 1);
+    } else {
+        v.value = metric_sum(id);
+    }
+    cb(arg, &v);
+}
+
+void metric_each(void (*cb)(void *arg, const struct metric_view *m), void *arg)
 {
     int count = atomic_load(&reg.count);
 
     /* Defined metrics never change, so the callback runs without the lock. */
     for (int i = 0; i < count; i++) {
-        const struct metric *m = &reg.metric[i];
-
-        cb(arg, m->name, m->help, m->type, metric_sum(i));
+        if (reg.metric[i].name == NULL || reg.metric[i].later) {
+            continue;
+        }
+        show(i, cb, arg);
+        for (int k = reg.metric[i].next; k != 0; k = reg.metric[k].next) {
+            show(k, cb, arg);
+        }
     }
 }
 
@@ -202,8 +353,7 @@ void metrics_free(void)
 {
     pthread_mutex_lock(&reg.lock);
     if (reg.ready) {
-        list_each_safe(it, next, &reg.shards)
-        {
+        list_each_safe (it, next, &reg.shards) {
             free(list_entry(it, struct shard, node));
         }
         pthread_key_delete(reg.key);
@@ -212,6 +362,7 @@ void metrics_free(void)
     mine = NULL;
     for (int i = 0; i < METRICS_MAX; i++) {
         free(reg.metric[i].name);
+        free(reg.metric[i].labels);
         free(reg.metric[i].help);
         reg.metric[i] = (struct metric){ 0 };
         atomic_store(&reg.ended[i], 0);

@@ -79,6 +79,21 @@ static bool read_resolver(struct conf_priv *p, const config_setting_t *s, void *
     return conf_resolver_read(p, s, &((struct conf *)base)->resolver);
 }
 
+static bool read_sandbox(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    return conf_sandbox_read(p, s, &((struct conf *)base)->sandbox);
+}
+
+static bool read_control(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    return conf_control_read(p, s, &((struct conf *)base)->control);
+}
+
+static bool read_metrics(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    return conf_metrics_read(p, s, &((struct conf *)base)->metrics);
+}
+
 /* Read already, by conf_files_read(); here only its type is judged. */
 static bool read_include_dir(struct conf_priv *p, const config_setting_t *s, void *base)
 {
@@ -115,6 +130,9 @@ static const struct conf_key top_keys[] = {
     { .name = "timeouts", .kind = CONF_KEY_FN, .fn = read_timeouts },
     { .name = "tcp", .kind = CONF_KEY_FN, .fn = read_tcp },
     { .name = "resolver", .kind = CONF_KEY_FN, .fn = read_resolver },
+    { .name = "sandbox", .kind = CONF_KEY_FN, .fn = read_sandbox },
+    { .name = "control", .kind = CONF_KEY_FN, .fn = read_control },
+    { .name = "metrics", .kind = CONF_KEY_FN, .fn = read_metrics },
     { .name = "ip_policies", .kind = CONF_KEY_FN, .fn = read_later },
     { .name = "listeners", .kind = CONF_KEY_FN, .fn = read_later },
     { .name = "edges", .kind = CONF_KEY_FN, .fn = read_later },
@@ -130,7 +148,11 @@ static void set_defaults(struct conf *c)
                                           .idle = 300000,
                                           .half_close = 60000,
                                           .drain = 30000,
+                                          .upgrade = 60000,
                                           .pending = 10000 };
+    c->control.enabled = true;
+    c->sandbox.enabled = true;
+    c->control.mode = 0600;
     c->resolver.min_ttl = 5000;
     c->resolver.max_ttl = 300000;
     c->resolver.timeout = 2000;

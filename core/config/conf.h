@@ -27,6 +27,7 @@ struct conf_timeouts {
     uint64_t idle;       /* (5m)  */
     uint64_t half_close; /* (60s) */
     uint64_t drain;      /* after TERM (30s); global only  */
+    uint64_t upgrade;    /* until the new process is ready (60s); global only */
     uint64_t pending;    /* one suspended hook (10s)                             */
 };
 
@@ -122,6 +123,30 @@ struct conf_resolver {
     uint64_t timeout;          /* ms for one query (2s) */
 };
 
+/* The control socket. */
+struct conf_control {
+    bool enabled;       /* (true)                                              */
+    const char *socket; /* NULL: the default one, when its folder exists       */
+    const char *group;  /* may connect besides root and the daemon; NULL: none */
+    uint32_t mode;      /* (0600, with a group 0660)                           */
+};
+
+/* What the process gives up when it has started. */
+struct conf_sandbox {
+    bool enabled;          /* (true)                                        */
+    const char **writable; /* folders, beside those that other keys need    */
+    size_t n_writable;
+};
+
+/* Metrics over HTTP; off unless an address is given. */
+struct conf_metrics {
+    bool enabled;
+    struct conf_addr addr;       /* IP or UNIX                             */
+    uint32_t unix_mode;          /* (0660)                                 */
+    const char *user, *password; /* both or neither */
+    const char *where;
+};
+
 struct conf {
     const char *path;
     uint32_t workers;         /* 0: one per usable CPU */
@@ -134,6 +159,9 @@ struct conf {
     struct conf_timeouts timeouts;
     struct conf_tcp tcp;
     struct conf_resolver resolver;
+    struct conf_control control;
+    struct conf_metrics metrics;
+    struct conf_sandbox sandbox;
     struct conf_listener *listeners;
     size_t n_listeners;
     struct conf_edge *edges;

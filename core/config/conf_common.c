@@ -27,6 +27,7 @@
 static const struct conf_key timeout_keys[] = {
     TIMEOUT(hello, 1),      TIMEOUT(handshake, 1), TIMEOUT(connect, 1), TIMEOUT(idle, 0),
     TIMEOUT(half_close, 0), TIMEOUT(drain, 1),     TIMEOUT(pending, 1),
+    TIMEOUT(upgrade, 1),
 };
 
 /* Timeouts that a place does not have are spelled right, so "unknown key" would mislead. */
@@ -37,7 +38,7 @@ static void misplaced_timeouts(struct conf_priv *p, const config_setting_t *s,
         const config_setting_t *m = config_setting_get_elem(s, (unsigned)i);
         const char *name = config_setting_name(m);
 
-        if (level == CONF_AT_EDGE && strcmp(name, "drain") == 0) {
+        if (level == CONF_AT_EDGE && (strcmp(name, "drain") == 0 || strcmp(name, "upgrade") == 0)) {
             conf_warn(p, m, "has no effect at an edge; set it in the top-level timeouts");
         } else if (level == CONF_AT_EDGE && strcmp(name, "hello") == 0) {
             conf_warn(p, m,

@@ -38,30 +38,9 @@ static bool read_address(struct conf_priv *p, const config_setting_t *s, void *b
     return true;
 }
 
-/* libconfig has no octal numbers, so a mode is a string of octal digits. */
 static bool read_mode(struct conf_priv *p, const config_setting_t *s, void *base)
 {
-    struct conf_listener *l = base;
-    const char *z;
-    uint32_t mode = 0;
-
-    if (config_setting_type(s) != CONFIG_TYPE_STRING) {
-        return conf_wrong_type(p, s, "an octal mode in quotes such as \"0660\"");
-    }
-    z = config_setting_get_string(s);
-    if (z[0] == '\0' || strlen(z) > 4 || strspn(z, "01234567") != strlen(z)) {
-        conf_fail(p, s, "\"%s\" is not an octal mode; write \"0660\"", z);
-        return false;
-    }
-    for (; *z != '\0'; z++) {
-        mode = mode * 8 + (uint32_t)(*z - '0');
-    }
-    if (mode > 0777) {
-        conf_fail(p, s, "only permission bits are allowed: \"0000\" to \"0777\"");
-        return false;
-    }
-    l->unix_mode = mode;
-    return true;
+    return conf_value_mode(p, s, 0777, &((struct conf_listener *)base)->unix_mode);
 }
 
 /* "refuse", "close" or the name of an edge, which conf_check() looks up. */

@@ -75,6 +75,8 @@ bool conf_value_ms(struct conf_priv *p, const config_setting_t *s, uint64_t min,
 bool conf_value_size(struct conf_priv *p, const config_setting_t *s, uint64_t min, uint64_t max,
                      uint64_t *out);
 bool conf_value_net(struct conf_priv *p, const config_setting_t *s, struct pst_net *out);
+/* Permission bits: an octal number in quotes, of these bits at most. */
+bool conf_value_mode(struct conf_priv *p, const config_setting_t *s, uint32_t most, uint32_t *out);
 /* A file name made absolute, relative to the file that the setting stands in. */
 bool conf_value_path(struct conf_priv *p, const config_setting_t *s, const char **out);
 /* The same for a text from elsewhere. NULL: out of memory. */
@@ -146,6 +148,10 @@ bool conf_timeouts_read(struct conf_priv *p, const config_setting_t *s, enum con
                         struct conf_timeouts *t);
 bool conf_tcp_read(struct conf_priv *p, const config_setting_t *s, struct conf_tcp *t);
 bool conf_resolver_read(struct conf_priv *p, const config_setting_t *s, struct conf_resolver *r);
+/* conf_admin.c: the daemon's own services. */
+bool conf_sandbox_read(struct conf_priv *p, const config_setting_t *s, struct conf_sandbox *c);
+bool conf_control_read(struct conf_priv *p, const config_setting_t *s, struct conf_control *c);
+bool conf_metrics_read(struct conf_priv *p, const config_setting_t *s, struct conf_metrics *m);
 bool conf_modules_read(struct conf_priv *p, const config_setting_t *s, struct conf_module **mods,
                        size_t *n);
 /*

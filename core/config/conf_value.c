@@ -195,6 +195,35 @@ bool conf_value_path(struct conf_priv *p, const config_setting_t *s, const char 
     return *out != NULL || conf_nomem(p);
 }
 
+/* libconfig has no octal numbers, so a mode is a string of octal digits. */
+bool conf_value_mode(struct conf_priv *p, const config_setting_t *s, uint32_t most, uint32_t *out)
+{
+    const char *z;
+    uint32_t mode = 0;
+
+    if (config_setting_type(s) != CONFIG_TYPE_STRING) {
+        return conf_wrong_type(p, s, "an octal mode in quotes such as \"0660\"");
+    }
+    z = config_setting_get_string(s);
+    if (z[0] == '\0' || strlen(z) > 4 || strspn(z, "01234567") != strlen(z)) {
+        conf_fail(p, s, "\"%s\" is not an octal mode; write \"0660\"", z);
+        return false;
+    }
+    for (; *z != '\0'; z++) {
+        mode = mode * 8 + (uint32_t)(*z - '0');
+    }
+    if (mode > 0777) {
+        conf_fail(p, s, "only permission bits are allowed: \"0000\" to \"0777\"");
+        return false;
+    }
+    if ((mode & ~most) != 0) {
+        conf_fail(p, s, "only the owner and the group can be let in: at most \"%04o\"", most);
+        return false;
+    }
+    *out = mode;
+    return true;
+}
+
 /* The nearest of "a|b|c" to what was given, NULL: none is near. n gets its length. */
 static const char *nearest_choice(const char *given, const char *choices, size_t *n)
 {

@@ -32,6 +32,7 @@ void conn_worker_init(struct conn_worker *w, struct loop *l, unsigned index,
     *w = (struct conn_worker){ .loop = l, .index = index, .pipes = pipes };
     list_init(&w->conns);
     list_init(&w->lingers);
+    list_init(&w->cursors);
     here = w;
 }
 
@@ -247,12 +248,13 @@ static struct conn *conn_new(struct conn_worker *w, struct listener *l, struct s
     c->client = client;
     c->peer = c->client_addr = *peer;
     /* Sortable and unique in the process: the worker's number is in the low bits. */
-    c->id = (++w->last_id << 10) | (w->index & 1023);
+    c->id = (++w->last_id << 10) | (w->index & CONN_ID_WORKERS);
     c->t_accept = loop_now(w->loop);
     c->wall_start_us = clock_wall_us();
     list_append(&w->conns, &c->node);
     w->n++;
     w->count(w, 1);
+    conn_count_accepted(c);
     stream_on_ready(client, on_client_ready, c);
     c->setup->hello_deadline = c->t_accept + l->conf->timeouts.hello * 1000000;
     conn_deadline(c, l->conf->timeouts.hello, PST_END_HELLO_TIMEOUT);

@@ -10,6 +10,8 @@
  *   conn_linger.c   a socket whose last bytes must arrive before it is closed
  *   conn_host.c     the connection part of the modules' host table
  *   conn_vars.c     the core's variables
+ *   conn_list.c     looking at live ones, and ending them from outside
+ *   conn_count.c    what is counted of them
  */
 #ifndef POSTERN_CONN_CONN_H
 #define POSTERN_CONN_CONN_H
@@ -36,6 +38,7 @@ struct conn_worker {
     struct generation *current; /* what new connections get                          */
     struct list conns;          /* live connections                                  */
     struct list lingers;        /* closed ones whose last bytes are still under way  */
+    struct list cursors;        /* places in conns (conn_list.h)                     */
     size_t n;                   /* both together                                     */
     uint64_t last_id;
     bool ended; /* conn_end_all() was called: nothing new may begin              */
@@ -43,6 +46,9 @@ struct conn_worker {
     bool (*full)(const struct conn_worker *w);
     /* A slot was taken (+1), or is free again because a connection and its linger are over (-1). */
     void (*count)(struct conn_worker *w, int delta);
+    /* Not NULL: told of every connection that ends, after its modules. */
+    void (*closed)(void *arg, const struct pst_record *r);
+    void *closed_arg;
     /* No connection of a replaced generation is left on this worker. */
     void (*released)(struct conn_worker *w, struct generation *g);
 };
@@ -70,7 +76,12 @@ void conn_end_all(struct conn_worker *w, uint32_t reason);
 void conn_host_fill(struct pst_host *h);
 int conn_vars_register(void);
 
+/* Define the metrics of connections. ERR_NOMEM. [main] */
+int conn_metrics_define(void);
+
 /* Name of a PST_END_* ("client_fin"), as in logs and events. */
 const char *conn_reason_name(uint32_t reason);
+/* What became of a connection, in a word: "relayed", "denied", "refused", "failed", ... */
+const char *conn_outcome_name(bool relayed, uint32_t reason);
 
 #endif

@@ -169,6 +169,9 @@ static void tell_modules(struct conn *c, const struct conn_end *e)
 
     r.shadow = shadows(c, &r.n_shadow);
     conn_stage_notify(c, PST_STAGE_CLOSE, &r);
+    if (c->w->closed != NULL) {
+        c->w->closed(c->w->closed_arg, &r);
+    }
 }
 
 /* Ends that an administrator would look for are told at level info, the others at debug. */
@@ -228,6 +231,7 @@ void conn_end(struct conn *c, const struct conn_end *e)
 {
     struct conn_worker *w = c->w;
     struct generation *g = c->gen;
+    bool relayed = c->state == CONN_RELAY;
     bool linger = e->linger;
 
     if (c->why.code == NULL) {
@@ -252,7 +256,8 @@ void conn_end(struct conn *c, const struct conn_end *e)
         say_goodbye(c->upstream);
     }
     count_streams(c);
-    if (wants_record(c)) {
+    conn_count_end(c, e->reason, relayed);
+    if (w->closed != NULL || wants_record(c)) {
         tell_modules(c, e);
     }
     log_end(c, e);
@@ -264,6 +269,7 @@ void conn_end(struct conn *c, const struct conn_end *e)
     }
     conn_setup_free(c);
     loop_cancel(w->loop, &c->task);
+    conn_cursors_pass(w, c);
     list_remove(&c->node);
     arena_free(&c->arena);
     free(c);

@@ -239,6 +239,7 @@ enum conn_step conn_route(struct conn *c)
         }
     }
     c->edge = r.edge;
+    conn_count_routed(c);
     c->setup->hello_deadline = 0;
     conn_deadline_off(c);
     c->state = CONN_ADMIT;

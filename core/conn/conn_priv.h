@@ -89,6 +89,9 @@ struct conn_shadow {
 
 #define CONN_ALERTS 4
 
+/* The low bits of an id are the worker's number. */
+#define CONN_ID_WORKERS 1023
+
 struct conn {
     struct list node;
     struct conn_worker *w;
@@ -212,6 +215,17 @@ void conn_fail(struct conn *c, uint32_t reason, uint32_t side, const char *code,
 /* A module said no: how it looks is the edge's or listener's setting. */
 void conn_denied(struct conn *c);
 const struct pst_addr *conn_local(struct conn *c);
+
+/* conn_list.c: a connection leaves its list; places in it move on. */
+void conn_cursors_pass(struct conn_worker *w, const struct conn *c);
+
+/* conn_count.c */
+void conn_count_accepted(const struct conn *c);
+void conn_count_routed(const struct conn *c);
+/* A handshake of a PST_SIDE_* was completed here, or failed. */
+void conn_count_handshake(struct conn *c, uint32_t side);
+void conn_count_handshake_failed(uint32_t side);
+void conn_count_end(const struct conn *c, uint32_t reason, bool relayed);
 
 /* conn_vars.c */
 /* Keep the variables made from the hello that some module asked for. */

@@ -128,6 +128,7 @@ enum conn_step conn_handshake(struct conn *c)
         return STEP_WAIT;
     }
     c->t_handshake = loop_now(c->w->loop);
+    conn_count_handshake(c, PST_SIDE_CLIENT);
     conn_deadline_off(c);
     c->state = CONN_HANDSHAKE_DONE;
     return STEP_GO;
@@ -184,6 +185,8 @@ static void no_upstream(struct conn *c, const char *code, const char *text)
                           .code = code,
                           .text = text };
 
+    /* In a session that ends here close_notify would say that the upstream had nothing to say. */
+    e.abort = stream_inner(c->client) != NULL;
     if (c->setup->last_was_tls) {
         e.reason = PST_END_UPSTREAM_TLS_FAILED;
     } else if (is_our_lack(c->setup->last_errno)) {
@@ -334,6 +337,9 @@ void conn_upstream_failed(struct conn *c, int32_t rc, int sys_errno)
     s->last_errno = sys_errno;
     s->last_was_tls = true;
     s->again = rc == PST_AGAIN && !s->tried_again && !s->supplied;
+    if (!s->again) {
+        conn_count_handshake_failed(PST_SIDE_UPSTREAM);
+    }
     if (c->why.code == NULL) {
         c->why.code = "upstream-handshake";
     }
@@ -366,6 +372,7 @@ enum conn_step conn_upstream_handshake(struct conn *c)
         return STEP_WAIT;
     }
     c->t_upstream_ready = loop_now(c->w->loop);
+    conn_count_handshake(c, PST_SIDE_UPSTREAM);
     conn_deadline_off(c);
     stream_interest(c->upstream, 0);
     return upstream_is_ready(c);

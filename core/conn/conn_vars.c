@@ -122,26 +122,27 @@ static int32_t get_versions(struct conn *c, struct pst_value *v)
 {
     static const char *const names[] = { "SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3" };
     const struct pst_hello *h = hello_of(c);
-    char text[256], one[16], *p;
+    char text[256], unknown[16], *p;
     size_t n = 0;
 
     for (uint32_t i = 0; h != NULL && i < h->n_versions; i++) {
         uint16_t id = h->versions[i];
-        size_t len;
+        const char *name = unknown;
 
         if ((id & 0x0f0f) == 0x0a0a) {
             continue;
         }
         if (id >= 0x0300 && id < 0x0300 + sizeof(names) / sizeof(names[0])) {
-            len = (size_t)snprintf(one, sizeof(one), "%s", names[id - 0x0300]);
+            name = names[id - 0x0300];
         } else {
-            len = (size_t)snprintf(one, sizeof(one), "0x%04x", id);
+            (void)snprintf(unknown, sizeof(unknown), "0x%04x", id);
         }
+        size_t len = strlen(name);
         if (n + len + 1 > sizeof(text)) {
             break;
         }
         text[n] = ',';
-        memcpy(text + n + 1, one, len);
+        memcpy(text + n + 1, name, len);
         n += len + 1;
     }
     if (n == 0) {

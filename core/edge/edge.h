@@ -14,6 +14,7 @@
 
 struct chain;
 struct generation;
+struct tally;
 struct upstream;
 
 /* One edge. Owned by its generation. */
@@ -21,6 +22,7 @@ struct edge {
     const struct conf_edge *conf;
     struct chain *chain;       /* NULL: no modules                                     */
     struct upstream *upstream; /* NULL: a module supplies the stream                   */
+    struct tally *tally;       /* what was counted of it                               */
     atomic_uint pending;       /* connections suspended in one of its stages           */
 };
 
@@ -34,6 +36,7 @@ struct route {
 struct listener {
     const struct conf_listener *conf;
     struct chain *chain; /* NULL: no modules */
+    struct tally *tally;
     struct route no_sni, unknown_sni, not_tls;
 };
 

@@ -8,6 +8,7 @@
 #include "core/base/hash.h"
 #include "core/config/conf_error.h"
 #include "core/edge/edge_match.h"
+#include "core/edge/tally.h"
 #include "core/module/chain.h"
 #include "core/module/load.h"
 #include "core/upstream/upstream.h"
@@ -117,6 +118,29 @@ static int build_upstreams(struct generation *g, struct generation *prev,
     return ERR_OK;
 }
 
+/* What was counted of a name goes on over a reload. */
+static int build_tallies(struct generation *g, const struct generation *prev, unsigned n_workers)
+{
+    for (size_t i = 0; i < g->conf->n_edges; i++) {
+        const char *name = g->conf->edges[i].name;
+        const struct edge *old = prev == NULL ? NULL : generation_edge(prev, name, strlen(name));
+
+        g->edges[i].tally = old != NULL ? tally_get(old->tally) : tally_new(n_workers);
+        if (g->edges[i].tally == NULL) {
+            return ERR_NOMEM;
+        }
+    }
+    for (size_t i = 0; i < g->conf->n_listeners; i++) {
+        const struct listener *old = generation_listener(prev, g->conf->listeners[i].name);
+
+        g->listeners[i].tally = old != NULL ? tally_get(old->tally) : tally_new(n_workers);
+        if (g->listeners[i].tally == NULL) {
+            return ERR_NOMEM;
+        }
+    }
+    return ERR_OK;
+}
+
 static struct chain *find_chain(const struct generation *g, const struct chain *like)
 {
     if (like->scope == PST_SCOPE_EDGE) {
@@ -193,6 +217,9 @@ struct generation *generation_build(uint64_t id, struct conf *conf, struct gener
     if (rc == ERR_OK) {
         rc = build_upstreams(g, prev, env);
     }
+    if (rc == ERR_OK) {
+        rc = build_tallies(g, prev, env->n_workers);
+    }
 out:
     if (rc == ERR_OK) {
         conf_detach(g->conf);
@@ -215,6 +242,10 @@ void generation_free(struct generation *g)
     }
     for (size_t i = 0; g->edges != NULL && i < g->conf->n_edges; i++) {
         upstream_free(g->edges[i].upstream);
+        tally_put(g->edges[i].tally);
+    }
+    for (size_t i = 0; g->listeners != NULL && i < g->conf->n_listeners; i++) {
+        tally_put(g->listeners[i].tally);
     }
     edge_match_free(g->match);
     map_free(g->edges_by_name);

@@ -3,7 +3,6 @@
 
 #include <sha256.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +12,16 @@
 #define EXT_ALPN  0x0010
 #define HASH_LEN  12
 #define COUNT_MAX 99
+
+/* Values that are hashed at once. */
+#define BLOCK 64
+/* Up to here sorting by insertion is the fastest. */
+#define SHORT_LIST 64
+/* Hashes that a thread keeps, and the values of the longest list among them. */
+#define KEPT        64
+#define KEPT_VALUES 96
+
+static const char hex[] = "0123456789abcdef";
 
 /* RFC 8701: 0x0a0a, 0x1a1a, ... 0xfafa. */
 static bool is_grease(uint16_t v)
@@ -43,12 +52,20 @@ static size_t pick(uint16_t *out, const uint16_t *list, size_t n, bool no_names)
 /* Add "xxxx,xxxx,..." to a hash. */
 static void hash_list(SHA2_CTX *ctx, const uint16_t *list, size_t n)
 {
-    char text[8];
+    uint8_t text[BLOCK * 5];
+    size_t len = 0;
 
     for (size_t i = 0; i < n; i++) {
-        int len = snprintf(text, sizeof(text), "%s%04x", i > 0 ? "," : "", (unsigned)list[i]);
-
-        SHA256Update(ctx, (const uint8_t *)text, (size_t)len);
+        if (i > 0) {
+            text[len++] = ',';
+        }
+        for (int shift = 12; shift >= 0; shift -= 4) {
+            text[len++] = (uint8_t)hex[list[i] >> shift & 15];
+        }
+        if (len > sizeof(text) - 5 || i + 1 == n) {
+            SHA256Update(ctx, text, len);
+            len = 0;
+        }
     }
 }
 
@@ -59,7 +76,8 @@ static void hash_end(SHA2_CTX *ctx, char *out)
 
     SHA256Final(digest, ctx);
     for (size_t i = 0; i < HASH_LEN / 2; i++) {
-        snprintf(out + 2 * i, 3, "%02x", (unsigned)digest[i]);
+        out[2 * i] = hex[digest[i] >> 4];
+        out[2 * i + 1] = hex[digest[i] & 15];
     }
 }
 
@@ -95,8 +113,6 @@ static bool is_alnum(uint8_t c)
 /* First and last character of the first protocol, or of its hexadecimal form. */
 static void alpn_text(const struct pst_hello *h, char out[2])
 {
-    static const char hex[] = "0123456789abcdef";
-
     if (h->n_alpn == 0 || h->alpn[0].n == 0) {
         memset(out, '0', 2);
         return;
@@ -122,21 +138,44 @@ static bool offers(const struct pst_hello *h, uint16_t type)
     return false;
 }
 
-static unsigned capped(size_t n)
+/* Two decimal digits. */
+static char *put_count(char *out, size_t n)
 {
-    return n < COUNT_MAX ? (unsigned)n : COUNT_MAX;
+    unsigned capped = n < COUNT_MAX ? (unsigned)n : COUNT_MAX;
+
+    *out++ = (char)('0' + capped / 10);
+    *out++ = (char)('0' + capped % 10);
+    return out;
 }
 
-/* Of n values, which are sorted, and m more behind them as they came. */
-static void hash_sorted(uint16_t *list, size_t n, size_t m, char *out)
+static char *put(char *out, const char *p, size_t n)
+{
+    memcpy(out, p, n);
+    return out + n;
+}
+
+/* Lists are short, or else somebody wants to waste our time. */
+static void sort(uint16_t *list, size_t n)
+{
+    if (n > SHORT_LIST) {
+        qsort(list, n, sizeof(*list), compare);
+        return;
+    }
+    for (size_t i = 1; i < n; i++) {
+        uint16_t v = list[i];
+        size_t k = i;
+
+        for (; k > 0 && list[k - 1] > v; k--) {
+            list[k] = list[k - 1];
+        }
+        list[k] = v;
+    }
+}
+
+static void hash(const uint16_t *list, size_t n, size_t m, char *out)
 {
     SHA2_CTX ctx;
 
-    if (n == 0) {
-        memset(out, '0', HASH_LEN);
-        return;
-    }
-    qsort(list, n, sizeof(*list), compare);
     SHA256Init(&ctx);
     hash_list(&ctx, list, n);
     if (m > 0) {
@@ -146,11 +185,53 @@ static void hash_sorted(uint16_t *list, size_t n, size_t m, char *out)
     hash_end(&ctx, out);
 }
 
+/*
+ * Clients are of few kinds, and all of a kind have the same lists: each thread keeps the hashes it
+ * made last. Lists are compared as a whole, so nobody can plant a wrong one.
+ */
+static void hash_kept(const uint16_t *list, size_t n, size_t m, char *out)
+{
+    static _Thread_local struct {
+        size_t n, m; /* both 0: empty */
+        uint16_t list[KEPT_VALUES];
+        char hash[HASH_LEN];
+    } kept[KEPT];
+    uint32_t slot = (uint32_t)n;
+
+    if (n + m > KEPT_VALUES) {
+        hash(list, n, m, out);
+        return;
+    }
+    for (size_t i = 0; i < n + m; i++) {
+        slot = slot * 31 + list[i];
+    }
+    slot = (slot ^ slot >> 16) % KEPT;
+    if (kept[slot].n != n || kept[slot].m != m ||
+        memcmp(kept[slot].list, list, (n + m) * sizeof(*list)) != 0) {
+        hash(list, n, m, kept[slot].hash);
+        memcpy(kept[slot].list, list, (n + m) * sizeof(*list));
+        kept[slot].n = n;
+        kept[slot].m = m;
+    }
+    memcpy(out, kept[slot].hash, HASH_LEN);
+}
+
+/* Of n values, which are sorted, and m more behind them as they came. */
+static void hash_sorted(uint16_t *list, size_t n, size_t m, char *out)
+{
+    if (n == 0) {
+        memset(out, '0', HASH_LEN);
+        return;
+    }
+    sort(list, n);
+    hash_kept(list, n, m, out);
+}
+
 int ja4_compute(const struct pst_hello *h, char out[JA4_LEN + 1])
 {
     size_t room = h->n_ciphers + (size_t)h->n_extensions + h->n_sigalgs + 1;
     uint16_t *list = malloc(room * sizeof(*list));
-    char b[HASH_LEN + 1] = "", c[HASH_LEN + 1] = "", alpn[2];
+    char b[HASH_LEN], c[HASH_LEN], alpn[2];
 
     if (!list) {
         return ERR_NOMEM;
@@ -163,8 +244,16 @@ int ja4_compute(const struct pst_hello *h, char out[JA4_LEN + 1])
     hash_sorted(list, n_hashed, n_sigalgs, c); /* JA4_c */
     free(list);
     alpn_text(h, alpn);
-    snprintf(out, JA4_LEN + 1, "t%s%c%02u%02u%c%c_%s_%s", version_text(h),
-             offers(h, EXT_SNI) ? 'd' : 'i', capped(n_ciphers), capped(n_extensions), alpn[0],
-             alpn[1], b, c);
+    out = put(out, "t", 1);
+    out = put(out, version_text(h), 2);
+    out = put(out, offers(h, EXT_SNI) ? "d" : "i", 1);
+    out = put_count(out, n_ciphers);
+    out = put_count(out, n_extensions);
+    out = put(out, alpn, 2);
+    out = put(out, "_", 1);
+    out = put(out, b, HASH_LEN);
+    out = put(out, "_", 1);
+    out = put(out, c, HASH_LEN);
+    *out = '\0';
     return ERR_OK;
 }

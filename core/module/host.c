@@ -21,7 +21,6 @@
 #include "core/module/watch.h"
 
 #define LOG_TEXT_MAX    1024
-#define METRIC_NAME_MAX 128
 
 /*
  * A site of a module's log is taken to be the beginning of its text: what varies usually comes
@@ -214,7 +213,8 @@ static int32_t host_metric_define(const char *module, const char *name, const ch
     if (n < 0 || (size_t)n >= sizeof(full)) {
         return PST_ERR_INVALID;
     }
-    for (char *p = full; *p != '\0'; p++) {
+    /* Labels stay as they are. */
+    for (char *p = full; *p != '\0' && *p != '{'; p++) {
         if (*p == '-') {
             *p = '_';
         }

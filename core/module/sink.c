@@ -309,6 +309,15 @@ int sinks_start(char *why, size_t n)
     return ERR_OK;
 }
 
+void sinks_each_file(void (*fn)(void *arg, const char *path), void *arg)
+{
+    for (const struct shared *s = reg.all; s != NULL; s = s->next) {
+        if (s->kind == LINE_TO_FILE) {
+            fn(arg, s->path);
+        }
+    }
+}
+
 void sinks_reopen(void)
 {
     for (struct shared *s = reg.all; s != NULL; s = s->next) {

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/base/addr.h"
@@ -17,11 +15,33 @@
 #include "core/config/conf.h"
 #include "core/config/conf_error.h"
 #include "core/edge/generation.h"
-#include "core/server/proc.h"
+#include "core/server/inherited.h"
+#include "core/server/unix_socket.h"
+#include "core/server/upgrade.h"
 
-int lsock_fd(const struct lsock *s, unsigned worker)
+bool lsock_serves(const struct lsock *s, unsigned i, unsigned worker, unsigned n_workers)
 {
-    return s->fds[worker < s->n_fds ? worker : 0];
+    return s->n_fds >= n_workers ? i % n_workers == worker : worker % s->n_fds == i;
+}
+
+bool lsock_handover(const struct lsock *list, struct handover *h)
+{
+    for (const struct lsock *s = list; s != NULL; s = s->next) {
+        for (unsigned i = 0; i < s->n_fds; i++) {
+            if (!handover_add(h, s->fds[i], s->path != NULL)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+void lsock_disown(struct lsock *list)
+{
+    for (struct lsock *s = list; s != NULL; s = s->next) {
+        free(s->path);
+        s->path = NULL;
+    }
 }
 
 static void lsock_free(struct lsock *s)
@@ -79,7 +99,7 @@ static void tune_tcp(int fd, const struct conf_tcp *t)
     (void)set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)t->user_timeout);
 }
 
-static int bound_socket(const struct pst_addr *a, bool dual, bool reuseport)
+int ip_bind(const struct pst_addr *a, bool dual, bool reuseport)
 {
     struct sockaddr_storage ss;
     socklen_t n = addr_to_sockaddr(a, &ss);
@@ -104,14 +124,14 @@ static int bound_socket(const struct pst_addr *a, bool dual, bool reuseport)
 static int open_ip(struct lsock *s, const struct conf_listener *l, const struct conf_addr *a)
 {
     /* SO_REUSEPORT would quietly share the port with another process of ours: look first. */
-    int probe = bound_socket(&a->ip, l->dual_stack, false);
+    int probe = ip_bind(&a->ip, l->dual_stack, false);
 
     if (probe < 0) {
         return ERR_SYS;
     }
     close(probe);
     for (unsigned i = 0; i < s->n_fds; i++) {
-        s->fds[i] = bound_socket(&a->ip, l->dual_stack, true);
+        s->fds[i] = ip_bind(&a->ip, l->dual_stack, true);
         if (s->fds[i] < 0) {
             return ERR_SYS;
         }
@@ -123,92 +143,49 @@ static int open_ip(struct lsock *s, const struct conf_listener *l, const struct 
     return ERR_OK;
 }
 
-/* A socket file that nobody listens on is left over from a crash and may be replaced. */
-static int clear_stale(const struct sockaddr_un *un)
-{
-    struct stat st;
-    int fd;
-    int rc;
-
-    if (lstat(un->sun_path, &st) != 0) {
-        return errno == ENOENT ? ERR_OK : ERR_SYS;
-    }
-    /* connect() answers ECONNREFUSED for any file: nobody's data is removed. */
-    if (!S_ISSOCK(st.st_mode)) {
-        errno = EEXIST;
-        return ERR_SYS;
-    }
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return ERR_SYS;
-    }
-    rc = connect(fd, (const struct sockaddr *)un, sizeof(*un));
-    if (rc == 0 || errno == EAGAIN) {
-        close(fd);
-        errno = EADDRINUSE;
-        return ERR_SYS;
-    }
-    rc = errno;
-    close(fd);
-    if (rc == ECONNREFUSED) {
-        return unlink(un->sun_path) == 0 ? ERR_OK : ERR_SYS;
-    }
-    errno = rc;
-    return rc == ENOENT ? ERR_OK : ERR_SYS;
-}
-
 static int open_unix(struct lsock *s, const struct conf_listener *l, const struct conf_addr *a)
 {
-    struct sockaddr_un un = { .sun_family = AF_UNIX };
-    size_t n = strlen(a->path);
-    mode_t old;
-    int rc;
-
-    if (n >= sizeof(un.sun_path)) {
-        errno = ENAMETOOLONG;
+    if (unix_clear_stale(a->path) != ERR_OK) {
         return ERR_SYS;
     }
-    memcpy(un.sun_path, a->path, n + 1);
-    if (clear_stale(&un) != ERR_OK) {
-        return ERR_SYS;
-    }
-    s->fds[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    s->fds[0] = unix_listen(a->path, l->unix_mode, (uid_t)-1, (gid_t)-1, (int)l->backlog);
     if (s->fds[0] < 0) {
         return ERR_SYS;
     }
-    /* Closed to others until its mode is set. */
-    old = umask(0177);
-    rc = bind(s->fds[0], (struct sockaddr *)&un, sizeof(un));
-    umask(old);
-    if (rc != 0) {
-        return ERR_SYS;
-    }
     s->path = strdup(a->path);
-    if (s->path == NULL || chmod(a->path, l->unix_mode) != 0 ||
-        listen(s->fds[0], (int)l->backlog) != 0) {
-        return ERR_SYS;
+    return s->path == NULL ? ERR_NOMEM : ERR_OK;
+}
+
+/* All sockets of that address that were open before us; of a predecessor there may be many. */
+static int open_inherited(struct lsock *s, const struct conf_listener *l, const struct conf_addr *a,
+                          struct inherited *inherited)
+{
+    bool own = false;
+
+    for (unsigned i = 0; i < s->n_fds; i++) {
+        s->fds[i] = inherited_take(inherited, a, &own);
+        if (a->kind == CONF_ADDR_IP) {
+            tune_tcp(s->fds[i], &l->tcp);
+        }
     }
-    return ERR_OK;
+    s->path = own && a->kind == CONF_ADDR_UNIX ? strdup(a->path) : NULL;
+    return s->path != NULL || !own || a->kind != CONF_ADDR_UNIX ? ERR_OK : ERR_NOMEM;
 }
 
 static struct lsock *lsock_open(const char *key, const struct conf_listener *l,
                                 const struct conf_addr *a, unsigned n_workers,
                                 struct inherited *inherited, struct conf_errors *errors)
 {
-    int fd = inherited_take(inherited, a);
-    struct lsock *s = lsock_new(key, fd >= 0 || a->kind == CONF_ADDR_UNIX ? 1 : n_workers);
+    unsigned there = inherited_count(inherited, a);
+    struct lsock *s =
+        lsock_new(key, there > 0 ? there : a->kind == CONF_ADDR_UNIX ? 1 : n_workers);
     int rc = ERR_NOMEM;
 
     if (s == NULL) {
         goto out;
     }
-    if (fd >= 0) {
-        s->fds[0] = fd;
-        fd = -1;
-        if (a->kind == CONF_ADDR_IP) {
-            tune_tcp(s->fds[0], &l->tcp);
-        }
-        rc = ERR_OK;
+    if (there > 0) {
+        rc = open_inherited(s, l, a, inherited);
     } else if (a->kind == CONF_ADDR_UNIX) {
         rc = open_unix(s, l, a);
     } else {
@@ -220,9 +197,6 @@ out:
     }
     conf_error_add(errors, NULL, 0, l->where, "cannot listen on %s: %s", a->text,
                    rc == ERR_SYS ? strerror(errno) : err_text(rc));
-    if (fd >= 0) {
-        close(fd);
-    }
     if (s != NULL) {
         lsock_free(s);
     }

@@ -12,15 +12,17 @@
 
 struct conf_errors;
 struct generation;
+struct handover;
 struct inherited;
 struct listener;
+struct pst_addr;
 
 /* One address. */
 struct lsock {
     struct lsock *next;
-    char *key;      /* the address as configured, with its dual-stack choice */
-    char *path;     /* of a unix socket we made, NULL otherwise              */
-    int *fds;       /* one per worker, or one                                */
+    char *key;  /* the address as configured, with its dual-stack choice */
+    char *path; /* of a unix socket we made, NULL otherwise              */
+    int *fds;   /* one per worker, or one                                */
     unsigned n_fds;
 };
 
@@ -46,7 +48,19 @@ int lsock_plan(struct lsock **list, const struct generation *g, unsigned n_worke
 void lsock_tune(const struct bindings *b);
 /* Close and free those that `keep` (may be NULL) does not name; no worker uses them. [main] */
 void lsock_sweep(struct lsock **list, const struct bindings *keep);
-/* The descriptor a worker accepts from. [any] */
-int lsock_fd(const struct lsock *s, unsigned worker);
+/*
+ * A TCP socket bound to an address, not listening yet; `dual` as for a listener's dual_stack. -1 with
+ * errno. [main]
+ */
+int ip_bind(const struct pst_addr *a, bool dual, bool reuseport);
+/*
+ * Does this worker accept from descriptor i? Each has one; of more sockets than workers, as an
+ * upgrade may leave them, each worker has several, and of fewer several workers share one. [any]
+ */
+bool lsock_serves(const struct lsock *s, unsigned i, unsigned worker, unsigned n_workers);
+/* Add all descriptors to what is handed over. False: no memory. [main] */
+bool lsock_handover(const struct lsock *list, struct handover *h);
+/* Another process owns the files of unix sockets now. [main] */
+void lsock_disown(struct lsock *list);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/base/loop.h"
@@ -21,11 +22,17 @@
 #include "core/module/sink.h"
 #include "core/module/vars.h"
 #include "core/module/watch.h"
+#include "core/server/control.h"
+#include "core/server/metrics_http.h"
+#include "core/server/proc_stat.h"
+#include "core/server/sandbox.h"
 #include "core/server/server.h"
+#include "core/server/upgrade.h"
+#include "core/server/watchdog.h"
 #include "core/upstream/resolve.h"
 
-/* Descriptors that are neither connections nor pipes: log, loops, resolver, modules. */
-#define FDS_KEPT       64
+/* Descriptors that are neither connections nor pipes: log, loops, resolver, modules, control. */
+#define FDS_KEPT       112
 #define FDS_PER_WORKER 16
 #define PIPES_MAX      256
 /* How long running jobs of modules may take to end. */
@@ -71,7 +78,7 @@ static void set_limits(struct server *s, const struct conf *conf)
 
 static int host_init(struct server *s)
 {
-    if (conn_vars_register() != ERR_OK) {
+    if (conn_vars_register() != ERR_OK || conn_metrics_define() != ERR_OK) {
         return ERR_NOMEM;
     }
     host_fill(&s->host);
@@ -88,7 +95,8 @@ static bool server_init(struct server *s, const struct conf *conf)
         goto fail;
     }
     s->resolver = resolver_new(s->loop, &conf->resolver);
-    if (s->resolver == NULL) {
+    s->upgrade = upgrade_new(s, s->opts.argv);
+    if (s->resolver == NULL || s->upgrade == NULL) {
         goto fail;
     }
     shutdown_init(s);
@@ -101,6 +109,7 @@ fail:
 static bool workers_new(struct server *s)
 {
     s->shared.main_loop = s->loop;
+    s->shared.n_workers = s->n_workers;
     atomic_init(&s->shared.conns, 0);
     s->workers = calloc(s->n_workers, sizeof(struct worker *));
     for (unsigned i = 0; s->workers != NULL && i < s->n_workers; i++) {
@@ -170,25 +179,35 @@ static int test_only(struct server *s, struct conf *conf, struct conf_errors *er
 static bool start(struct server *s, struct conf *conf, struct conf_errors *errors)
 {
     char why[256] = "";
-    int rest;
+    unsigned rest;
 
     set_limits(s, conf);
     if (!workers_new(s)) {
         conf_free(conf);
         return false;
     }
-    if (!server_build_first(s, conf, errors)) {
+    if (!server_build_first(s, conf, errors) || !control_open(s, conf, errors, &s->control) ||
+        !metrics_http_open(s, conf, errors, &s->metrics)) {
         server_report(errors, false);
         return false;
     }
+    proc_stat_open();
     server_report(errors, false);
     rest = inherited_close_rest(&s->inherited);
     if (rest > 0) {
         LOG(PST_LOG_WARNING, "inherited sockets that no listener names were closed",
-            LOGF_U64("sockets", (uint64_t)rest));
+            LOGF_U64("sockets", rest));
+    }
+    if (sandbox_capabilities() != ERR_OK) {
+        fprintf(stderr, "postern: error: capabilities cannot be given up: %s\n", strerror(errno));
+        return false;
     }
     if (proc_drop(conf->user, conf->group, why, sizeof(why)) != ERR_OK) {
         fprintf(stderr, "postern: error: %s\n", why);
+        return false;
+    }
+    if (sandbox_enter(conf, why, sizeof(why)) != ERR_OK) {
+        fprintf(stderr, "postern: error: the sandbox cannot be entered: %s\n", why);
         return false;
     }
     if (log_start(conf->log_target, conf->log_path) != ERR_OK) {
@@ -200,9 +219,12 @@ static bool start(struct server *s, struct conf *conf, struct conf_errors *error
         fprintf(stderr, "postern: error: %s\n", why);
         return false;
     }
+    inherited_log_works(&s->inherited);
+    LOG(PST_LOG_INFO, "sandbox", LOGF_Z("parts", sandbox_text()));
     if (signals_init(s) != ERR_OK || !workers_start(s)) {
         return false;
     }
+    s->watchdog = watchdog_new(s);
     server_reserve_take(s);
     return true;
 }
@@ -224,6 +246,11 @@ static void stop_jobs(void)
 static void stop(struct server *s)
 {
     stop_jobs();
+    upgrade_free(s->upgrade);
+    watchdog_free(s->watchdog);
+    control_close(s->control);
+    metrics_http_close(s->metrics);
+    proc_stat_close();
     while (s->retiring != NULL) {
         struct candidate *c = s->retiring;
 
@@ -263,7 +290,7 @@ static int run(struct server *s, struct conf *conf, struct conf_errors *errors)
 
 int main(int argc, char **argv)
 {
-    struct server s = { .reserve_fd = -1 };
+    struct server s = { .reserve_fd = -1, .started_us = clock_wall_us() };
     struct conf_errors *errors = NULL;
     struct conf *conf = NULL;
     int rc = opts_parse(argc, argv, &s.opts);

@@ -21,8 +21,8 @@ static void usage(FILE *out)
           "  -V, --version       print versions, paths and the modules installed, and exit\n"
           "  -h, --help          print this and exit\n"
           "\n"
-          "Postern runs in the foreground. HUP reloads, USR1 reopens logs, TERM and INT drain and\n"
-          "stop, a second one stops at once. See postern(8) and postern.conf(5).\n",
+          "Postern runs in the foreground. HUP reloads, USR1 reopens logs, USR2 upgrades, TERM and\n"
+          "INT drain and stop, a second one stops at once. See postern(8) and postern.conf(5).\n",
           out);
 }
 
@@ -36,7 +36,7 @@ int opts_parse(int argc, char **argv, struct opts *o)
     bool show_version = false;
     int c;
 
-    *o = (struct opts){ 0 };
+    *o = (struct opts){ .argv = argv };
     while ((c = getopt_long(argc, argv, "c:tvVh", longs, NULL)) != -1) {
         switch (c) {
         case 'c':

@@ -2,7 +2,6 @@
 #include "core/server/proc.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
@@ -17,86 +16,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "core/base/addr.h"
 #include "core/base/clock.h"
 #include "core/base/err.h"
-#include "core/base/str.h"
-#include "core/config/conf.h"
-
-#define LISTEN_FDS_START 3
-#define LISTEN_FDS_MAX   64
-
-void inherited_init(struct inherited *i)
-{
-    const char *pid = getenv("LISTEN_PID");
-    const char *fds = getenv("LISTEN_FDS");
-    uint64_t p = 0;
-    uint64_t n = 0;
-
-    *i = (struct inherited){ .first = LISTEN_FDS_START };
-    if (pid != NULL && fds != NULL && str_to_u64(pid, INT32_MAX, &p) == ERR_OK &&
-        (pid_t)p == getpid() && str_to_u64(fds, LISTEN_FDS_MAX, &n) == ERR_OK) {
-        i->n = (int)n;
-    }
-    unsetenv("LISTEN_PID");
-    unsetenv("LISTEN_FDS");
-    unsetenv("LISTEN_FDNAMES");
-    for (int k = 0; k < i->n; k++) {
-        (void)fcntl(i->first + k, F_SETFD, FD_CLOEXEC);
-    }
-}
-
-static int is_bound_to(int fd, const struct conf_addr *a)
-{
-    union {
-        struct sockaddr sa;
-        struct sockaddr_un un;
-        struct sockaddr_storage ss;
-    } u;
-    socklen_t n = sizeof(u);
-    int listening = 0;
-    socklen_t ln = sizeof(listening);
-    struct pst_addr got;
-
-    memset(&u, 0, sizeof(u));
-    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &ln) != 0 || !listening ||
-        getsockname(fd, &u.sa, &n) != 0) {
-        return 0;
-    }
-    if (a->kind == CONF_ADDR_UNIX) {
-        return u.sa.sa_family == AF_UNIX && strcmp(u.un.sun_path, a->path) == 0;
-    }
-    addr_from_sockaddr(&got, &u.sa, n);
-    return addr_equal(&got, &a->ip);
-}
-
-int inherited_take(struct inherited *i, const struct conf_addr *a)
-{
-    for (int k = 0; k < i->n; k++) {
-        int fd = i->first + k;
-
-        if ((i->taken >> k & 1) == 0 && is_bound_to(fd, a)) {
-            i->taken |= (uint64_t)1 << k;
-            (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-            return fd;
-        }
-    }
-    return -1;
-}
-
-int inherited_close_rest(struct inherited *i)
-{
-    int rest = 0;
-
-    for (int k = 0; k < i->n; k++) {
-        if ((i->taken >> k & 1) == 0) {
-            close(i->first + k);
-            rest++;
-        }
-    }
-    i->n = 0;
-    return rest;
-}
 
 void notify(const char *state)
 {
@@ -130,6 +51,11 @@ void notify_reloading(void)
 
     (void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_ns() / 1000);
     notify(text);
+}
+
+void notify_no_more(void)
+{
+    unsetenv("NOTIFY_SOCKET");
 }
 
 uint64_t proc_nofile(void)

@@ -12,6 +12,7 @@
 #include <malloc.h>
 #endif
 
+#include "core/base/clock.h"
 #include "core/base/err.h"
 #include "core/base/log.h"
 #include "core/config/conf.h"
@@ -19,6 +20,7 @@
 #include "core/edge/generation.h"
 #include "core/module/chain.h"
 #include "core/module/load.h"
+#include "core/server/control.h"
 #include "core/server/server.h"
 #include "core/upstream/resolve.h"
 
@@ -52,9 +54,18 @@ void candidate_free(struct candidate *c)
     free(c);
 }
 
-static void on_gone(struct worker_job *j)
+unsigned server_generations(const struct server *s)
 {
-    struct candidate *c = j->arg;
+    unsigned n = (s->serving != NULL) + (s->next != NULL && s->next != s->serving);
+
+    for (const struct candidate *c = s->retiring; c != NULL; c = c->next) {
+        n++;
+    }
+    return n;
+}
+
+static void release(struct candidate *c)
+{
     struct server *s = c->server;
     uint64_t id;
 
@@ -75,6 +86,21 @@ static void on_gone(struct worker_job *j)
     (void)malloc_trim(0);
 #endif
     server_maybe_end(s);
+}
+
+static void on_gone(struct worker_job *j)
+{
+    release(j->arg);
+}
+
+void candidate_pin(struct candidate *c)
+{
+    c->alive++;
+}
+
+void candidate_unpin(struct candidate *c)
+{
+    release(c);
 }
 
 static struct candidate *candidate_new(struct server *s, struct generation *g)
@@ -158,12 +184,22 @@ static void retire(struct server *s, struct candidate *old)
     s->retiring = old;
 }
 
-static void reload_over(struct server *s)
+static void reload_queued(struct server *s)
 {
     if (s->reload_again && s->state == SERVER_RUNNING) {
         s->reload_again = false;
         server_reload(s);
     }
+}
+
+/* `why` NULL: the new one is in force. */
+static void reload_over(struct server *s, const char *why)
+{
+    s->reloads.last_us = clock_wall_us();
+    s->reloads.last_good = why == NULL;
+    *(why == NULL ? &s->reloads.good : &s->reloads.bad) += 1;
+    control_reload_over(s->control, s->serving->gen->id, why);
+    reload_queued(s);
 }
 
 /* Settings of the process that a reload may change at once; the others need a restart. */
@@ -184,6 +220,7 @@ static void on_switched(struct worker_job *j)
     struct candidate *c = j->arg;
     struct server *s = c->server;
     char status[128];
+    bool starting;
 
     if (--c->waiting > 0) {
         return;
@@ -194,18 +231,24 @@ static void on_switched(struct worker_job *j)
     if (s->state >= SERVER_DRAINING) {
         return; /* asked to stop meanwhile: the end has been announced and goes its way */
     }
-    if (s->state == SERVER_STARTING) {
+    starting = s->state == SERVER_STARTING;
+    if (starting) {
         s->state = SERVER_RUNNING;
+        inherited_ready(&s->inherited);
     } else {
         apply_process_settings(s, c->gen->conf);
     }
     (void)snprintf(status, sizeof(status), "READY=1\nSTATUS=serving %zu edges on %zu listeners",
                    c->gen->conf->n_edges, c->gen->conf->n_listeners);
     notify(status);
-    LOG(PST_LOG_NOTICE, c->gen->id == 1 ? "ready" : "reloaded",
-        LOGF_U64("generation", c->gen->id), LOGF_U64("listeners", c->gen->conf->n_listeners),
-        LOGF_U64("edges", c->gen->conf->n_edges), LOGF_U64("workers", s->n_workers));
-    reload_over(s);
+    LOG(PST_LOG_NOTICE, c->gen->id == 1 ? "ready" : "reloaded", LOGF_U64("generation", c->gen->id),
+        LOGF_U64("listeners", c->gen->conf->n_listeners), LOGF_U64("edges", c->gen->conf->n_edges),
+        LOGF_U64("workers", s->n_workers));
+    if (starting) {
+        reload_queued(s);
+    } else {
+        reload_over(s, NULL);
+    }
 }
 
 static void discard_done(struct worker_job *j)
@@ -229,10 +272,11 @@ static void discard_done(struct worker_job *j)
         server_drain(s);
         return;
     }
-    LOG(PST_LOG_ERROR, "reload refused: a module failed on a worker; the old configuration serves on",
+    LOG(PST_LOG_ERROR,
+        "reload refused: a module failed on a worker; the old configuration serves on",
         LOGF_U64("generation", s->serving->gen->id));
     notify("READY=1\nSTATUS=reload refused: see the log");
-    reload_over(s);
+    reload_over(s, "a module failed on a worker; the log says which");
 }
 
 static void on_prepared(struct worker_job *j)
@@ -282,10 +326,9 @@ void server_serve_nothing(struct server *s)
     s->serving = NULL;
     retire(s, c);
     for (unsigned i = 0; i < s->n_workers; i++) {
-        c->none[i] = (struct worker_job){ .worker = s->workers[i],
-                                          .kind = JOB_SWITCH,
-                                          .on_back = on_nothing,
-                                          .arg = c };
+        c->none[i] = (struct worker_job){
+            .worker = s->workers[i], .kind = JOB_SWITCH, .on_back = on_nothing, .arg = c
+        };
         worker_send(&c->none[i]);
     }
 }
@@ -314,6 +357,7 @@ void server_reload(struct server *s)
         return;
     }
     notify_reloading();
+    control_reload_begins(s->control);
     server_reserve_release(s);
     errors = conf_errors_new();
     conf = errors == NULL ? NULL : conf_load(s->opts.conf, errors);
@@ -326,12 +370,14 @@ void server_reload(struct server *s)
     }
     if (errors != NULL) {
         server_report(errors, true);
+        control_reload_problems(s->control, errors);
         conf_errors_free(errors);
     }
     if (s->next == NULL) {
         LOG(PST_LOG_ERROR, "reload refused; the old configuration serves on",
             LOGF_Z("file", s->opts.conf), LOGF_U64("generation", s->serving->gen->id));
         notify("READY=1\nSTATUS=reload refused: see the log");
+        reload_over(s, "the configuration is wrong; the old one serves on");
     } else {
         warn_changed_modules(s->next->gen);
         send_all(s->next, JOB_PREPARE, on_prepared);

@@ -6,6 +6,7 @@
  *   reload.c    the next generation: load, build, prepare on all workers, switch or discard
  *   shutdown.c  drain, deadline, stop
  *   signals.c   signals to calls of these
+ *   upgrade.c   another process takes over
  */
 #ifndef POSTERN_SERVER_SERVER_H
 #define POSTERN_SERVER_SERVER_H
@@ -15,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/server/inherited.h"
 #include "core/server/listener.h"
 #include "core/server/opts.h"
 #include "core/server/proc.h"
@@ -23,18 +25,22 @@
 
 struct conf;
 struct conf_errors;
+struct control;
+struct metrics_http;
 struct resolver;
+struct upgrade;
+struct watchdog;
 
 /* A generation and its way through the workers. */
 struct candidate {
-    struct candidate *next;   /* the list of those that were replaced */
+    struct candidate *next; /* the list of those that were replaced */
     struct server *server;
     struct generation *gen;
     struct bindings bindings;
-    struct worker_job *jobs;  /* one per worker */
-    struct worker_job *none;  /* one per worker: the switch to nothing at the end */
-    unsigned waiting;         /* answers still to come in this step */
-    unsigned alive;           /* workers that have not said `gone`  */
+    struct worker_job *jobs; /* one per worker */
+    struct worker_job *none; /* one per worker: the switch to nothing at the end */
+    unsigned waiting;        /* answers still to come in this step */
+    unsigned alive;          /* workers that have not said `gone`, and pins */
     bool failed;
 };
 
@@ -46,6 +52,8 @@ struct server {
     struct pst_host host;
     struct resolver *resolver;
     struct inherited inherited;
+    struct upgrade *upgrade;
+    struct watchdog *watchdog;    /* NULL: nobody watches */
     struct worker_shared shared;
     struct worker **workers;
     unsigned n_workers;
@@ -56,10 +64,18 @@ struct server {
     uint64_t generations;       /* made so far */
     bool reload_again;          /* a reload was asked for during one */
     enum server_state state;
-    unsigned quiescing;         /* workers that may still use listening sockets */
+    struct control *control;      /* NULL: no control socket */
+    struct metrics_http *metrics; /* NULL: no metrics over HTTP */
+    uint64_t started_us;          /* Unix time */
+    struct {
+        uint64_t good, bad; /* how many */
+        uint64_t last_us;   /* Unix time of the last, 0: none yet */
+        bool last_good;
+    } reloads;
+    unsigned quiescing; /* workers that may still use listening sockets */
     struct event drain_timer;
-    struct event *signals[4];
-    int reserve_fd;             /* given up while files are opened at the descriptor limit */
+    struct event *signals[5];
+    int reserve_fd; /* given up while files are opened at the descriptor limit */
     int exit_code;
 };
 
@@ -76,7 +92,12 @@ void server_serve_first(struct server *s);
 void server_reload(struct server *s);
 /* Serve nothing any more; candidates retire as their connections end. */
 void server_serve_nothing(struct server *s);
+/* Generations that are alive: in force, on their way in, or with connections left. */
+unsigned server_generations(const struct server *s);
 void candidate_free(struct candidate *c);
+/* Keep a generation although its connections are gone; give it back. */
+void candidate_pin(struct candidate *c);
+void candidate_unpin(struct candidate *c);
 /* Print the errors and warnings of a configuration: to stderr, or to the log. */
 void server_report(const struct conf_errors *errors, bool to_log);
 

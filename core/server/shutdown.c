@@ -7,7 +7,10 @@
 #include "core/base/loop.h"
 #include "core/config/conf.h"
 #include "core/edge/generation.h"
+#include "core/server/control.h"
+#include "core/server/metrics_http.h"
 #include "core/server/server.h"
+#include "core/server/upgrade.h"
 
 void server_maybe_end(struct server *s)
 {
@@ -65,6 +68,9 @@ void server_drain(struct server *s)
         return;
     }
     s->state = SERVER_DRAINING;
+    upgrade_cancel(s->upgrade);
+    control_drains(s->control);
+    metrics_http_drains(s->metrics);
     notify("STOPPING=1");
     LOG(PST_LOG_NOTICE, "draining", LOGF_U64("connections", atomic_load(&s->shared.conns)),
         LOGF_U64("deadline_ms", ms));

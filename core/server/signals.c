@@ -8,6 +8,7 @@
 #include "core/base/loop.h"
 #include "core/module/sink.h"
 #include "core/server/server.h"
+#include "core/server/upgrade.h"
 
 static void on_hup(evutil_socket_t sig, short what, void *arg)
 {
@@ -38,12 +39,23 @@ static void on_term(evutil_socket_t sig, short what, void *arg)
     server_drain(arg);
 }
 
+static void on_usr2(evutil_socket_t sig, short what, void *arg)
+{
+    (void)sig;
+    (void)what;
+    (void)server_upgrade(arg);
+}
+
 int signals_init(struct server *s)
 {
     static const struct {
         int sig;
         event_callback_fn fn;
-    } table[] = { { SIGHUP, on_hup }, { SIGUSR1, on_usr1 }, { SIGTERM, on_term }, { SIGINT, on_term } };
+    } table[] = { { SIGHUP, on_hup },
+ { SIGUSR1, on_usr1 },
+ { SIGUSR2, on_usr2 },
+ { SIGTERM, on_term },
+ { SIGINT, on_term } };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         s->signals[i] = evsignal_new(loop_base(s->loop), table[i].sig, table[i].fn, s);

@@ -279,6 +279,7 @@ static void relay_last_words(struct relay *r)
 
     if (r->end.reason == PST_END_RESET && r->dir[d].phase == PHASE_OPEN &&
         stream_direct_fd(r->s[d], PST_STREAM_READ) >= 0) {
+        stream_ask_again(r->s[d]);
         relay_turn(r, d);
     }
 }

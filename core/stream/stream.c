@@ -110,6 +110,13 @@ int64_t stream_read(struct stream *s, struct pst_iov *v, uint32_t n)
     return r;
 }
 
+void stream_ask_again(struct stream *s)
+{
+    if (s->base->raw) {
+        raw_ask_again(s->base);
+    }
+}
+
 int64_t stream_write(struct stream *s, const struct pst_iov *v, uint32_t n)
 {
     struct stream_base *b = s->base;

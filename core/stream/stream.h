@@ -53,6 +53,11 @@ struct stream *stream_base(struct stream *s);
 /* As the members of pst_stream_ops; missing ones do the sensible thing. */
 int32_t stream_handshake(struct stream *s);
 int64_t stream_read(struct stream *s, struct pst_iov *v, uint32_t n);
+/*
+ * A read that got less than it asked for is followed by PST_WANT_READ, without asking the kernel,
+ * until the base is ready. After this it is asked all the same.
+ */
+void stream_ask_again(struct stream *s);
 int64_t stream_write(struct stream *s, const struct pst_iov *v, uint32_t n);
 int32_t stream_flush(struct stream *s);
 int32_t stream_shutdown_write(struct stream *s);

@@ -46,6 +46,8 @@ struct stream_base {
 
 /* Wait for `events` instead of base->interest, with as few epoll_ctl calls as will do. */
 void raw_interest(struct stream_base *b, unsigned events);
+/* stream_ask_again(). */
+void raw_ask_again(struct stream_base *b);
 /* stream_await_connect(). */
 int raw_await_connect(struct stream_base *b);
 /* The descriptor. */

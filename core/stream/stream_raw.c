@@ -21,6 +21,7 @@ struct stream_raw {
     struct stream_base b;
     int fd;
     bool reading;    /* rd is added                                  */
+    bool dry;        /* the last read got less than it asked for     */
     bool connecting; /* wr waits for the end of connect()            */
     struct event rd;
     struct event *wr; /* borrowed while something waits to be written */
@@ -55,17 +56,32 @@ static uint32_t raw_iov(struct iovec to[RAW_IOV], const struct pst_iov *v, uint3
     return m;
 }
 
+static size_t raw_room(const struct pst_iov *v, uint32_t n)
+{
+    size_t room = 0;
+
+    for (uint32_t i = 0; i < n && i < RAW_IOV; i++) {
+        room += v[i].n;
+    }
+    return room;
+}
+
 static int64_t raw_read(void *ctx, struct pst_iov *v, uint32_t n)
 {
     struct stream_raw *r = ctx;
     struct iovec iov[RAW_IOV];
     ssize_t got;
 
+    /* Layers read until there is nothing; the poller will tell when there is something again. */
+    if (r->dry) {
+        return PST_WANT_READ;
+    }
     uint32_t m = n == 1 ? 1 : raw_iov(iov, v, n);
     do {
         got = n == 1 ? recv(r->fd, v[0].p, v[0].n, 0) : readv(r->fd, iov, (int)m);
     } while (got < 0 && errno == EINTR);
     if (got >= 0) {
+        r->dry = got > 0 && (size_t)got < raw_room(v, n);
         return got;
     }
     return raw_again(errno) ? PST_WANT_READ : raw_error(r, errno);
@@ -151,6 +167,7 @@ static void raw_event(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     if (what & EV_READ) {
+        r->dry = false;
         events |= PST_STREAM_READ;
     }
     if (what & EV_WRITE) {
@@ -175,6 +192,11 @@ struct stream *stream_raw_new(struct loop *l, int fd)
     r->fd = fd;
     event_assign(&r->rd, loop_base(l), fd, EV_READ | EV_PERSIST, raw_event, r);
     return &r->b.s;
+}
+
+void raw_ask_again(struct stream_base *b)
+{
+    ((struct stream_raw *)(void *)b)->dry = false;
 }
 
 /* Add the write event; false: out of memory, or the kernel refuses to watch. */

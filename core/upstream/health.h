@@ -14,6 +14,7 @@
 struct health {
     unsigned refs; /* [main] only */
     atomic_uint active;
+    _Atomic uint64_t connects, failures; /* attempts that succeeded and failed, for people  */
     atomic_uint fails;           /* failures in a row since `since`                        */
     _Atomic uint64_t down_until; /* 0: in; else out until then, and on probation afterwards */
     uint64_t since;              /* when the first of these failures was                   */

@@ -297,6 +297,8 @@ void upstream_result(struct upstream *u, struct upstream_walk *w, bool ok, uint6
 
     assert(t);
     w->probe = 0;
+    atomic_fetch_add_explicit(ok ? &t->health->connects : &t->health->failures, 1,
+                              memory_order_relaxed);
     if (ok) {
         if (health_succeeded(t->health)) {
             LOG(PST_LOG_NOTICE, "upstream target is back", LOGF_Z("target", t->conf->addr.text));
@@ -313,4 +315,28 @@ void upstream_end(struct upstream *u, struct upstream_walk *w)
     walk_leave(w);
     free(w->tried_big);
     w->tried_big = NULL;
+}
+
+void upstream_each(const struct upstream *u, uint64_t now,
+                   void (*cb)(void *arg, const struct upstream_info *t), void *arg)
+{
+    for (size_t i = 0; i < u->n_targets; i++) {
+        const struct target *t = &u->targets[i];
+        uint64_t until = u->rule.max_fails == 0 ? 0 : atomic_load(&t->health->down_until);
+        const struct upstream_info info = {
+            .name = t->conf->addr.text,
+            .weight = t->conf->weight,
+            .backup = t->conf->backup,
+            .state = until == 0    ? UPSTREAM_UP
+                     : until > now ? UPSTREAM_DOWN
+                                   : UPSTREAM_PROBATION,
+            .down_ms = until > now ? (until - now) / 1000000 : 0,
+            .active = atomic_load(&t->health->active),
+            .fails = atomic_load(&t->health->fails),
+            .connects = atomic_load_explicit(&t->health->connects, memory_order_relaxed),
+            .failures = atomic_load_explicit(&t->health->failures, memory_order_relaxed),
+        };
+
+        cb(arg, &info);
+    }
 }

@@ -57,6 +57,19 @@ int upstream_next(struct upstream *u, struct upstream_walk *w, const struct pst_
                   uint64_t now, struct upstream_choice *out);
 /* Tell how the attempt with the current target went. [worker] */
 void upstream_result(struct upstream *u, struct upstream_walk *w, bool ok, uint64_t now);
+/* A target as it is now, for people. */
+struct upstream_info {
+    const char *name; /* as configured */
+    uint32_t weight;
+    bool backup;
+    enum { UPSTREAM_UP, UPSTREAM_DOWN, UPSTREAM_PROBATION } state;
+    uint64_t down_ms;            /* how long it stays out                       */
+    unsigned active, fails;      /* connections in use; failures in a row       */
+    uint64_t connects, failures; /* attempts so far, over reloads            */
+};
+/* Every target, in the order of the configuration. now is monotonic ns. [main] */
+void upstream_each(const struct upstream *u, uint64_t now,
+                   void (*cb)(void *arg, const struct upstream_info *t), void *arg);
 /* The connection is over (or gave up): its count is taken back. Harmless when repeated. [worker] */
 void upstream_end(struct upstream *u, struct upstream_walk *w);
 

@@ -7,7 +7,7 @@
 
 #define KEY_MAX 32
 
-/* "\"client_ip\":" of each field. Written once in load(). */
+/* ",\"client_ip\":" of each field; behind an opening brace the comma is left out. Written in load(). */
 static struct {
     char text[KEY_MAX];
     size_t n;
@@ -27,6 +27,7 @@ void fields_setup(void)
         const char *dot = strrchr(fields[i].name, '.');
         const char *key = dot == NULL ? fields[i].name : dot + 1;
 
+        json_lit(&j, ",");
         json_str(&j, key, strlen(key), KEY_MAX);
         json_lit(&j, ":");
         keys[i].n = j.n;
@@ -94,15 +95,7 @@ static bool is_inside(enum group g, enum group outer)
     return g == outer;
 }
 
-static void comma(struct out *o)
-{
-    if (o->comma) {
-        json_lit(o->j, ",");
-    }
-    o->comma = true;
-}
-
-static void open_group(struct out *o, enum group g)
+static void change_group(struct out *o, enum group g)
 {
     while (!is_inside(g, o->open)) {
         json_lit(o->j, "}");
@@ -112,10 +105,9 @@ static void open_group(struct out *o, enum group g)
         return;
     }
     if (field_groups[g].in != o->open) {
-        open_group(o, field_groups[g].in);
+        change_group(o, field_groups[g].in);
     }
-    comma(o);
-    json_lit(o->j, "\"");
+    json_raw(o->j, ",\"" + !o->comma, 1u + o->comma);
     json_raw(o->j, field_groups[g].key, strlen(field_groups[g].key));
     json_lit(o->j, "\":{");
     o->open = g;
@@ -125,9 +117,11 @@ static void open_group(struct out *o, enum group g)
 /* A value follows: open its group, write its key. */
 static struct json *member(struct out *o, size_t i)
 {
-    open_group(o, fields[i].in);
-    comma(o);
-    json_raw(o->j, keys[i].text, keys[i].n);
+    if (fields[i].in != o->open) {
+        change_group(o, fields[i].in);
+    }
+    json_raw(o->j, keys[i].text + !o->comma, keys[i].n - !o->comma);
+    o->comma = true;
     return o->j;
 }
 
@@ -432,5 +426,5 @@ void fields_put(struct json *j, const struct evlog *e, enum evlog_event what,
             put_field(&o, i, r);
         }
     }
-    open_group(&o, G_OBJECT);
+    change_group(&o, G_OBJECT);
 }

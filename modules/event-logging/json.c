@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "json.h"
 
-#include <string.h>
-
 /* The mark of a string that was cut. */
 #define CUT   "..."
 #define CUT_N 3
@@ -10,16 +8,6 @@
 #define ESCAPE_MAX 6
 
 static const char hex[] = "0123456789abcdef";
-
-void json_raw(struct json *j, const char *p, size_t n)
-{
-    if (n > j->size - j->n) {
-        j->full = true;
-        return;
-    }
-    memcpy(j->p + j->n, p, n);
-    j->n += n;
-}
 
 void json_u64(struct json *j, uint64_t v)
 {
@@ -44,11 +32,15 @@ void json_hex(struct json *j, const char *p, size_t n)
     json_lit(j, "\"");
 }
 
-/* Printable ASCII that needs no escape. */
-static bool is_plain(uint8_t c)
-{
-    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
-}
+/* Printable ASCII but the quote and the backslash: what needs no escape. */
+static const uint8_t plain[256] = {
+#define ROW 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
+    [0x20] = 1,   1,          0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,    /* 0x20, without 0x22 */
+    [0x30] = ROW, ROW,                                                     /* 0x30, 0x40         */
+    [0x50] = 1,   1,          1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1,    /* 0x50, without 0x5c */
+    [0x60] = ROW, [0x70] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, /* 0x70, without 0x7f */
+#undef ROW
+};
 
 /* The range of a second byte by its lead (Unicode 15, table 3-7). False: no lead byte. */
 static bool lead(uint8_t c, size_t *len, uint8_t *low, uint8_t *high)
@@ -137,7 +129,7 @@ void json_str(struct json *j, const char *text, size_t n, size_t most)
         size_t run = 0, used = 0;
         char out[ESCAPE_MAX];
 
-        while (i + run < n && is_plain(p[i + run]) && run <= most) {
+        while (i + run < n && plain[p[i + run]] != 0 && run <= begin + most - j->n) {
             run++;
         }
         if (run > 0) {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct json {
     char *p;
@@ -17,7 +18,16 @@ struct json {
 };
 
 /* Bytes as they are. */
-void json_raw(struct json *j, const char *p, size_t n);
+static inline void json_raw(struct json *j, const char *p, size_t n)
+{
+    if (n > j->size - j->n) {
+        j->full = true;
+        return;
+    }
+    memcpy(j->p + j->n, p, n);
+    j->n += n;
+}
+
 /* The same for a literal. */
 #define json_lit(j, z) json_raw((j), (z), sizeof(z) - 1)
 

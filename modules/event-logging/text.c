@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define DAY_S 86400u
+/* "2026-11-21T05:00:00." */
+#define SECOND_N 20
 
 static void digits(char *out, size_t n, uint64_t v)
 {
@@ -39,9 +41,9 @@ static void put_date(char *out, uint64_t days)
     digits(out + 8, 2, doy - (153 * mp + 2) / 5 + 1);
 }
 
-void text_stamp(char out[TEXT_STAMP], uint64_t us)
+static void put_second(char out[SECOND_N], uint64_t s)
 {
-    uint64_t s = us / 1000000, t = s % DAY_S;
+    uint64_t t = s % DAY_S;
 
     put_date(out, s / DAY_S);
     out[10] = 'T';
@@ -51,7 +53,23 @@ void text_stamp(char out[TEXT_STAMP], uint64_t us)
     out[16] = ':';
     digits(out + 17, 2, t % 60);
     out[19] = '.';
-    digits(out + 20, 6, us % 1000000);
+}
+
+/* Most timestamps of a thread are of the second that the one before was of. */
+void text_stamp(char out[TEXT_STAMP], uint64_t us)
+{
+    static _Thread_local struct {
+        uint64_t second; /* plus 1 */
+        char text[SECOND_N];
+    } last;
+    uint64_t s = us / 1000000;
+
+    if (last.second != s + 1) {
+        put_second(last.text, s);
+        last.second = s + 1;
+    }
+    memcpy(out, last.text, SECOND_N);
+    digits(out + SECOND_N, 6, us % 1000000);
     out[26] = 'Z';
 }
 
@@ -63,6 +81,20 @@ void text_base32(char *out, size_t n, uint64_t v)
     }
 }
 
+static size_t put_octet(char *out, unsigned v)
+{
+    size_t n = 0;
+
+    if (v >= 100) {
+        out[n++] = (char)('0' + v / 100);
+    }
+    if (v >= 10) {
+        out[n++] = (char)('0' + v / 10 % 10);
+    }
+    out[n++] = (char)('0' + v % 10);
+    return n;
+}
+
 size_t text_ip(char out[TEXT_IP], const struct pst_addr *a)
 {
     size_t n = 0;
@@ -72,7 +104,7 @@ size_t text_ip(char out[TEXT_IP], const struct pst_addr *a)
             if (i > 0) {
                 out[n++] = '.';
             }
-            n += put_u(out + n, a->ip[i]);
+            n += put_octet(out + n, a->ip[i]);
         }
     } else if (a->family == PST_AF_INET6 && inet_ntop(AF_INET6, a->ip, out, TEXT_IP) != NULL) {
         n = strlen(out);

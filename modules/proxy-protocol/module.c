@@ -52,16 +52,15 @@ static const struct pst_hooks hooks = {
     .fini = fini,
 };
 
+/* Two headers in a row: nobody takes them. */
+static const char *const conflicts[] = { PROXY_NAME, NULL };
+
 static const struct pst_module module = {
-    PST_MODULE_HEAD(0, 0),
-    .name = PROXY_NAME,
-    .version = "1.0.0",
-    .scopes = PST_SCOPE_LISTENER | PST_SCOPE_EDGE,
-    .n_options = PROXY_N_OPTIONS,
-    .option_size = sizeof(struct pst_option),
-    .options = proxy_options,
-    .hooks = &hooks,
-    .load = load,
+    PST_MODULE_HEAD(0, 0),        .name = PROXY_NAME,
+    .version = "1.0.0",           .scopes = PST_SCOPE_LISTENER | PST_SCOPE_EDGE,
+    .n_options = PROXY_N_OPTIONS, .option_size = sizeof(struct pst_option),
+    .options = proxy_options,     .hooks = &hooks,
+    .conflicts_list = conflicts,  .load = load,
 };
 
 const struct pst_module *postern_module_v1(void)

@@ -91,8 +91,10 @@ static bool is_true(const struct proxy *p, pst_conn *conn, enum proxy_var which)
            v.type == PST_VALUE_BOOL && v.u.u64 != 0;
 }
 
-/* What the client connected to: by the header it came with, so that a chain of proxies is seen */
-/* through to its beginning, or else the address of our socket.                                 */
+/*
+ * What the client connected to: by the header it came with, so that a chain of proxies is seen
+ * through to its beginning, or else the address of our socket.
+ */
 static struct pst_addr destination(pst_conn *conn)
 {
     struct pst_addr a = addr_of(conn, proxy_notes.dst_ip);

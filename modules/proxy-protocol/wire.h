@@ -73,6 +73,7 @@ struct pst_str proxy_ssl_area(struct pst_str value);
 /* CRC32C (RFC 4960 appendix B) in pieces: begin with 0; the result is that of the whole. */
 uint32_t proxy_crc32c(uint32_t crc, const void *p, size_t n);
 
+/* Numbers of the wire: most significant byte first. */
 uint16_t proxy_get16(const void *p);
 uint32_t proxy_get32(const void *p);
 void proxy_put16(void *p, uint16_t v);

@@ -74,7 +74,7 @@ static int load_file(WOLFSSL_CTX *ctx, const struct utls_ca *ca, char *why, size
         }
         loaded += (size_t)rc;
     }
-    if (more < 0) {
+    if (more < 0 && at > 0) {
         return because(why, why_n, "%s: damaged PEM", ca->path);
     }
     return loaded > 0 ? 0 : because(why, why_n, "%s: no certificate in it", ca->path);

@@ -91,7 +91,7 @@ static bool certificate_holds(struct session *s)
     if (der != NULL && n > 0 && tls_x509_read(der, (size_t)n, &x) == 0) {
         good = !s->u->verify ||
                (s->judged && s->verified && s->chain_error == 0 &&
-                wolfSSL_get_verify_result(s->tls.ssl) == X509_V_OK && peer_is(&x, &s->who));
+                wolfSSL_get_verify_result(s->tls.ssl) == CHAIN_OK && peer_is(&x, &s->who));
         good = good && describe(s, &x);
     }
     wolfSSL_X509_free(cert);

@@ -86,6 +86,21 @@ struct utls_peer {
     uint64_t verified_at; /* as host->now_ns() says */
 };
 
+/* Results about chains that have OpenSSL's numbers: builds of wolfSSL differ in their names. */
+enum {
+    CHAIN_OK = 0,
+    CHAIN_BAD_SIGNATURE = 7,
+    CHAIN_NOT_YET_VALID = 9,
+    CHAIN_EXPIRED = 10,
+    CHAIN_BAD_NOT_BEFORE = 13,
+    CHAIN_BAD_NOT_AFTER = 14,
+    CHAIN_SELF_SIGNED_LEAF = 18,
+    CHAIN_SELF_SIGNED = 19,
+    CHAIN_NO_ISSUER = 20,
+    CHAIN_NO_ISSUER_OF_LEAF = 21,
+    CHAIN_WRONG_PURPOSE = 26
+};
+
 struct session;
 
 /* Is this certificate one of whom we want? An unknown name is nobody's. */

@@ -57,6 +57,7 @@ def postern(s, _variant):
     domains = ", ".join(f'"{n}"' for n in s.all_names())
     return f'''workers = {s.workers};
 module_dir = "{s.module_dir}";
+timeouts = {{ hello = "30s"; handshake = "60s"; }};
 log = {{ target = "{s.path("postern.log")}"; level = "error"; }};
 listeners = ( {{ name = "bench"; address = "127.0.0.1:{s.port}"; }} );
 edges = ( {{ name = "bench"; domains = [ {domains} ];

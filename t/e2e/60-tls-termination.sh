@@ -31,6 +31,7 @@ new_cert live "$P256" echo.test,DNS:echo3.test
 new_cert next "$P256" echo.test,DNS:echo3.test
 new_cert echo2 "$P256" echo2.test
 new_cert noticket "$P256" noticket.test
+new_cert quiet "$P256" quiet.test
 
 start_nginx_plain plain "$HTTP"
 start_nginx_tls tls "$TLS" b
@@ -64,6 +65,7 @@ $(edge ed "$HTTP" 'ciphersuites = [ "TLS_CHACHA20_POLY1305_SHA256" ];' ed),
 $(edge echo "$ECHO" '' live | sed 's/"echo.test"/"echo.test", "echo3.test"/'),
 $(edge echo2 "$ECHO" '' echo2),
 $(edge noticket "$ECHO" 'tickets = false;' noticket),
+$(edge quiet "$HTTP" 'tickets = false;' quiet),
 { name = "b"; domains = [ "b.test" ]; upstream = "127.0.0.1:$TLS";
   modules = ( { module = "tls-termination"; terminate_at = "upstream"; } ); }
 );
@@ -213,7 +215,7 @@ wait_for_log 'edge=a .*module=tls-termination code=tls-required' "$POSTERN_LOG"
 # Tickets, with a second stack too.
 gnutls_gets a.test 'This is a resumed session' NORMAL --resume
 gnutls_gets a.test 'This is a resumed session' 'NORMAL:-VERS-ALL:+VERS-TLS1.2' --resume
-gnutls noticket.test NORMAL --resume || fail "no handshake without tickets"
+gnutls quiet.test NORMAL --resume || fail "no handshake without tickets"
 assert_no_grep 'This is a resumed session' "$WORK/out"
 
 # Early data is not allowed: who would send some sends none, and resumes all the same.

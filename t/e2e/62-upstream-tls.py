@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The cases of 62-upstream-tls.sh that need both ends: arguments are the daemon's pid, log and
-port, the folder of certificates, and the ports of three upstreams that are made here."""
+port, the folder of certificates, the ports of three upstreams that are made here, and how many MiB
+are a lot."""
 import hashlib
 import random
 import socket
@@ -16,7 +17,7 @@ from tls_peers import Client, client_context
 PID, LOG, PORT, CERTS = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
 ECHO, STALL, FLAKY = (listen(int(p)) for p in sys.argv[5:8])
 VERSIONS = ("1.2", "1.3")
-BULK = 100 * 1024 * 1024
+BULK = int(sys.argv[8]) * 1024 * 1024
 
 
 def server_context(version=None, cert="a", tickets=True):
@@ -211,7 +212,7 @@ def bulk_each(version, up):
 
 
 def bulk():
-    """100 MiB each way in pieces of all sizes keep their SHA-256"""
+    """many MiB each way in pieces of all sizes keep their SHA-256"""
     for version in VERSIONS:
         for up in (True, False):
             bulk_each(version, up)

@@ -101,7 +101,7 @@ defaults
 frontend tls
     bind 127.0.0.1:$HAPROXY accept-proxy ssl crt $CERTS/a-both.pem
     mode http
-    http-request return status 200 content-type text/plain lf-string "%ci %cp %[ssl_fc_sni] %[ssl_fc_protocol]"
+    http-request return status 200 content-type text/plain lf-string "%ci %[fc_pp_authority] %[ssl_fc_sni] %[ssl_fc_protocol]"
 EOC
 start_haproxy tls "$WORK/haproxy.cfg" "$HAPROXY"
 
@@ -183,7 +183,7 @@ $(for i in 0 1 2 3; do edge "flaky$i" "$(at "$FLAKY")" "$A"; done)
   modules = ( $FRONT, { module = "upstream-tls"; verify = false; } ); },
 { name = "proxy"; domains = [ "proxy.front.test" ]; upstream = "127.0.0.1:$HAPROXY";
   modules = ( $FRONT, { module = "upstream-tls"; ca = [ "$CERTS/ca.pem" ]; $A },
-              { module = "live-prepend"; wire = "PROXY TCP4 192.0.2.9 192.0.2.1 4242 443\r\n"; } ); },
+              { module = "proxy-protocol"; send = 2; tlvs = [ "authority" ]; } ); },
 { name = "system"; domains = [ "system.front.test" ]; upstream = "tls://localhost:$LOCAL";
   modules = ( $FRONT ); },
 { name = "mixed"; domains = [ "mixed.front.test" ]; upstream = { tries = 1; targets = (
@@ -234,7 +234,7 @@ assert_eq "self  /any TLSv1.3 . " "$(ask any)" "verify = false"
 assert_eq "asks a.test /asks TLSv1.3 . CN=client-1,O=Postern tests" "$(ask asks)" "with a certificate"
 assert_eq "old a.test /old TLSv1.2 . " "$(ask old)" "TLS 1.2"
 assert_eq "rsa a.test /rsa TLSv1.2 . " "$(ask rsa)" "RSA"
-assert_grep 'PostGuard|GnuTLS|Session|HTTP' <(ask gnutls)
+assert_grep GnuTLS <(ask gnutls)
 refused other upstream-tls-name 'mismatch: it is not for a.test'
 refused noip upstream-tls-name 'mismatch: it is not for this address'
 refused noname upstream-tls-name 'mismatch'
@@ -242,7 +242,7 @@ refused wilder upstream-tls-name 'mismatch'
 refused wildest upstream-tls-name 'mismatch'
 refused stranger upstream-tls-certificate 'not trusted'
 refused expired upstream-tls-certificate 'expired'
-refused self upstream-tls-certificate '(self-signed|not trusted)'
+refused self upstream-tls-certificate 'not trusted'
 refused asked12 upstream-tls-alert 'alert 40'
 refused new upstream-tls-alert 'alert 70'
 refused plain upstream-tls-handshake 'does not speak TLS'
@@ -260,7 +260,8 @@ assert_grep 'SSL alert number 80$' "$WORK/out"
 
 # --- what goes on the wire --------------------------------------------------------------------
 
-assert_eq "192.0.2.9 4242 a.test TLSv1.3" "$(ask proxy)" "a header before TLS"
+assert_eq "127.0.0.7 proxy.front.test a.test TLSv1.3" "$(ask proxy --interface 127.0.0.7)" \
+    "a header before TLS"
 assert_eq "good a.test /tunnel TLSv1.3 . " "$(ask tunnel)" "through a tunnel"
 assert_eq $'local localhost /mixed TLSv1.3 . \nplain' "$( (ask mixed; ask mixed) | sort)" "mixed"
 
@@ -294,8 +295,14 @@ resumes old || fail "TLS 1.2 is not resumed"
 
 # --- bytes, ends, sessions --------------------------------------------------------------------
 
+# Slow builds get less to do: only the figures differ.
+MIB=100
+if [ -n "${SANITIZERS:-}${POSTERN_WRAP:-}" ] ||
+    grep -q 'TLS_LIBRARY_ACCEL ""' "$top_builddir/modules/tls-common/tls_features.h"; then
+    MIB=8
+fi
 python_test 62-upstream-tls.py "$POSTERN_PID" "$POSTERN_LOG" "$PORT" "$CERTS" "$ECHO" "$STALL" \
-    "$FLAKY"
+    "$FLAKY" "$MIB"
 
 stop_postern
 assert_no_grep 'level=error' "$POSTERN_LOG"

@@ -108,6 +108,13 @@ $(term_edges)
 );
 EOC
 assert_status 0 "$POSTERN" -t -c "$WORK/postern.conf"
+
+# One header is enough.
+sed 's/accept = \[ "10.0.0.0\/8".*\]; }/& , { module = "proxy-protocol"; accept = [ "::1" ]; }/' \
+    "$WORK/postern.conf" >"$WORK/twice.conf"
+assert_status 1 "$POSTERN" -t -c "$WORK/twice.conf"
+assert_grep 'listeners\[1\].modules\[0\].*cannot be used together' "$WORK/out"
+
 start_postern "$WORK/postern.conf"
 TERM_CERTS=-
 [ "$TLS" = 0 ] || TERM_CERTS=$CERTS

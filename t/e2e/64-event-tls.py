@@ -5,9 +5,10 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 
 from event_peers import OFFERED, Client, File, expect, settled
-from hello_peers import noise
+from hello_peers import DEADLINE, hello, noise, records
 from relay_peers import listen, read_exactly, read_to_end, same
 from reload_peers import Daemon, guarded, module
 
@@ -216,16 +217,61 @@ def tls_failures():
     print("  handshake_timeout", flush=True)
 
 
+def no_tls():
+    while True:
+        raw, _ = upstream.accept()
+        raw.settimeout(DEADLINE)
+        raw.recv(65536)  # the hello
+        raw.sendall(b"HTTP/1.0 400 no TLS here\r\n\r\n")
+        raw.close()
+
+
+def upstream_tls():
+    """TLS to the upstream: its version; and why it failed."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(CERTS + "/a.pem", CERTS + "/a.key")
+    c = Client(PUBLIC).send(records(hello(b"again.test")))
+    raw, _ = upstream.accept()
+    raw.settimeout(DEADLINE)
+    up = server.wrap_socket(raw, server_side=True)
+    read_exactly(up, c.sent)
+    up.sendall(b"answer")
+    read_exactly(c.sock, 6)
+    c.sock.shutdown(socket.SHUT_WR)
+    same("upstream's end", b"", up.recv(1))
+    up.unwrap()
+    up.close()
+    c.end()
+    o = settled(events.wait(c.source))
+    same("upstream", {"address": "127.0.0.1:%d" % UPSTREAM, "tries": 1, "tls_version": "TLSv1.3"},
+         o["upstream"])
+    same("close", ("client_fin", "client", False),
+         tuple(o["close"][k] for k in ("reason", "side", "truncated")))
+    print("  TLS to the upstream", flush=True)
+    c = Client(PUBLIC).send(records(hello(b"again.test")))
+    # Twice when a session of the first connection was offered.
+    threading.Thread(target=no_tls, daemon=True).start()
+    c.end()
+    o = settled(events.wait(c.source))
+    same("upstream_tls_failed", ("upstream_tls_failed", "upstream", 80),
+         tuple(o["close"].get(k) for k in ("reason", "side", "alert_sent")))
+    same("no version", False, "tls_version" in o["upstream"])
+    same("why", True, o["close"]["code"].startswith("upstream-tls-"))
+    print("  upstream_tls_failed: " + o["close"]["text"])
+
+
 def steps():
     daemon.configure(
         ['name = "public"; address = "127.0.0.1:%d"; modules = ( %s );' % (
             PUBLIC, module("event-logging", sink="file:" + events.path))],
         [edge("shows", terminate(), mutual()),
+         edge("again", '{ module = "upstream-tls"; ca = [ "%s/ca.pem" ]; server_name = "a.test"; }' % CERTS),
          edge("slow", terminate(), extra='timeouts = { handshake = "150ms"; };')])
     daemon.start()
     tls_whole()
     tls_cut()
     tls_failures()
+    upstream_tls()
     daemon.stop()
 
 

@@ -6,13 +6,14 @@
 
 [ -e "$MODULE_DIR/tls-termination.so" ] || skip "built without wolfSSL"
 need openssl sslscan
-free_ports PORT
+free_ports PORT HTTP
 make_certs
+start_nginx_plain plain "$HTTP"
 
 # edge NAME MEMBERS
 edge()
 {
-    printf '{ name = "%s"; domains = [ "%s.test" ]; upstream = "127.0.0.1:9";\n' "$1" "$1"
+    printf '{ name = "%s"; domains = [ "%s.test" ]; upstream = "127.0.0.1:%s";\n' "$1" "$1" "$HTTP"
     printf '  modules = ( { module = "tls-termination"; terminate_at = "edge"; %s\n' "$2"
     printf '    certificates = ( { certificate = "%s/a.pem"; key = "%s/a.key"; } ); } ); }' \
         "$CERTS" "$CERTS"
@@ -31,30 +32,44 @@ $(edge old 'max_version = "1.2"; ciphers = [ "ECDHE-ECDSA-AES128-GCM-SHA256",
 EOC
 start_postern "$WORK/postern.conf"
 
-# found NAME: versions, suites and groups that sslscan found, in $WORK/found.
-found()
+# scan NAME: versions, suites and groups that sslscan finds, added to $WORK/found.
+scan()
 {
     timeout "$DEADLINE" sslscan --no-colour --sni-name="$1" "127.0.0.1:$PORT" >"$WORK/out" 2>&1 ||
         { cat "$WORK/out"; fail "sslscan $1"; }
     sed -nE -e 's/^(SSLv2|SSLv3|TLSv1\.[0-3]) +enabled$/\1/p' \
         -e 's/^(Preferred|Accepted) +(TLS[^ ]*) +[0-9]+ bits +([^ ]+).*/\2 \3/p' \
-        -e 's/^(TLSv1\.[0-3]) +[0-9]+ bits +([^ ]+).*/\1 \2/p' "$WORK/out" >"$WORK/found"
+        -e 's/^(TLSv1\.[0-3]) +[0-9]+ bits +([^ ]+).*/\1 \2/p' "$WORK/out" |
+        sort -u - "$WORK/found" >"$WORK/found.new"
+    mv "$WORK/found.new" "$WORK/found"
 }
 
-# Debian's own library refuses hellos as long as some of sslscan's: then less is found, never more.
+second_is_over()
+{
+    [ "$(date +%s)" != "$1" ]
+}
+
+# expect_found NAME: what stands on stdin, and never more. sslscan invents X25519 keys, the same
+# ones for a second; wolfSSL refuses those with the highest bit set, which no client makes. What
+# sslscan then takes for missing is asked for again with another key. Debian's own library refuses
+# hellos as long as some of sslscan's: then less is found.
 expect_found()
 {
-    local rest
-    if grep -q 'more cipher suites than' "$POSTERN_LOG"; then
-        rest=$(grep -vxF -f <(cat) "$WORK/found" || true)
-        assert_eq "" "$rest" "found beside what is configured"
-    else
-        assert_eq "$(cat)" "$(cat "$WORK/found")" "found"
-    fi
+    local name=$1 try now
+    sort >"$WORK/expected"
+    : >"$WORK/found"
+    for try in {1..16}; do
+        now=$(date +%s)
+        scan "$name"
+        assert_eq "" "$(comm -13 "$WORK/expected" "$WORK/found")" "found beside what is configured"
+        ! cmp -s "$WORK/expected" "$WORK/found" || return 0
+        ! grep -q 'more cipher suites than' "$POSTERN_LOG" || return 0
+        wait_until 5 second_is_over "$now"
+    done
+    fail "$name: not found in $try scans: $(comm -23 "$WORK/expected" "$WORK/found")"
 }
 
-found a.test
-expect_found <<'EOC'
+expect_found a.test <<'EOC'
 TLSv1.2
 TLSv1.3
 TLSv1.3 TLS_AES_128_GCM_SHA256
@@ -73,15 +88,13 @@ EOC
 assert_grep 'Session renegotiation not supported|Secure session renegotiation supported' "$WORK/out"
 assert_no_grep '[^t] vulnerable to heartbleed' "$WORK/out"
 
-found new.test
-expect_found <<'EOC'
+expect_found new.test <<'EOC'
 TLSv1.3
 TLSv1.3 TLS_AES_256_GCM_SHA384
 TLSv1.3 secp384r1
 EOC
 
-found old.test
-expect_found <<'EOC'
+expect_found old.test <<'EOC'
 TLSv1.2
 TLSv1.2 ECDHE-ECDSA-AES128-GCM-SHA256
 TLSv1.2 ECDHE-ECDSA-AES256-SHA384

@@ -18,10 +18,8 @@ MUTUAL="module = \"mutual-tls\"; ca = [ \"$CERTS/ca.pem\" ];"
 AGAIN="module = \"upstream-tls\"; ca = [ \"$CERTS/ca.pem\" ]; server_name = \"through.test\";"
 EDGES=("$(edge through "$TLS" 'module = "tls-termination"; terminate_at = "upstream";')"
     "$(edge ends "$HTTP" "$(terminate ends)")"
-    "$(edge demands "$HTTP" "$(terminate demands)" "$MUTUAL")")
-if [ -e "$MODULE_DIR/upstream-tls.so" ]; then
-    EDGES+=("$(edge again "$TLS" "$(terminate again)" "$AGAIN")")
-fi
+    "$(edge demands "$HTTP" "$(terminate demands)" "$MUTUAL")"
+    "$(edge again "$TLS" "$(terminate again)" "$AGAIN")")
 configure "$WORK/postern.conf" "${EDGES[@]}"
 assert_status 0 "$POSTERN" -t -c "$WORK/postern.conf"
 start_postern "$WORK/postern.conf"
@@ -49,9 +47,7 @@ for version in 1.2 1.3; do
         gets_nothing "$client" demands "$version" none
         gets_nothing "$client" demands "$version" stranger
         gets "$client" demands "$version" client "plain demands.test /$version"
-        if [ -e "$MODULE_DIR/upstream-tls.so" ]; then
-            gets "$client" again "$version" none "secret through.test /$version"
-        fi
+        gets "$client" again "$version" none "secret through.test /$version"
     done
 done
 

@@ -173,8 +173,8 @@ broken exchange-short ends none 50 -
 broken exchange-long ends none 50 -
 broken ccs-odd ends none 50 47
 broken ccs-long ends none 50 47
-# Keys that make every secret zero, and those that are no points of their curve. wolfSSL 5.5 looks at
-# the latter only when built to check private keys as well, which would double the cost.
+# Keys that make every secret zero, and those that are no points of their curve. wolfSSL 5.5 looks
+# at the latter only when built to check private keys as well, which is half of a handshake more.
 broken share-zero ends none - 47 "-groups X25519" -GROUP-ALL:+GROUP-X25519
 broken exchange-zero ends none 47 - "-groups X25519:P-256" \
     -GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1

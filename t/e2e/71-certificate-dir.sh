@@ -7,8 +7,9 @@
 
 [ -e "$MODULE_DIR/tls-termination.so" ] || skip "built without wolfSSL"
 need openssl gnutls-cli python3
-free_ports PORT
+free_ports PORT HTTP
 make_certs
+start_nginx_plain plain "$HTTP"
 DIR=$WORK/folder
 mkdir "$DIR"
 
@@ -50,7 +51,7 @@ configure()
 workers = 2;
 module_dir = "$MODULE_DIR";
 listeners = ( { name = "public"; address = "127.0.0.1:$PORT"; no_sni = "all"; unknown_sni = "all"; } );
-edges = ( { name = "all"; domains = [ "all.test" ]; upstream = "127.0.0.1:9";
+edges = ( { name = "all"; domains = [ "all.test" ]; upstream = "127.0.0.1:$HTTP";
     modules = ( { module = "tls-termination"; terminate_at = "edge"; certificate_dir = "$DIR";
         ${2:-} } ); } );
 EOC

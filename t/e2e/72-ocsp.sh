@@ -7,8 +7,9 @@
 
 [ -e "$MODULE_DIR/tls-termination.so" ] || skip "built without wolfSSL"
 need openssl gnutls-cli python3
-free_ports PORT
+free_ports PORT HTTP
 make_certs
+start_nginx_plain plain "$HTTP"
 DIR=$WORK/folder
 mkdir "$DIR"
 
@@ -49,7 +50,7 @@ configure()
 workers = 2;
 module_dir = "$MODULE_DIR";
 listeners = ( { name = "public"; address = "127.0.0.1:$PORT"; } );
-edges = ( { name = "all"; domains = [ "a.test", "b.test", "*.w.test" ]; upstream = "127.0.0.1:9";
+edges = ( { name = "all"; domains = [ "a.test", "b.test", "*.w.test" ]; upstream = "127.0.0.1:$HTTP";
     modules = ( { module = "tls-termination"; terminate_at = "edge"; certificate_dir = "$DIR";
         certificates = ( { certificate = "$CERTS/a.pem"; key = "$CERTS/a.key"; ocsp = "$2"; } );
     } ); } );

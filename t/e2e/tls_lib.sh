@@ -20,7 +20,7 @@ certificate()
             -out "$name.csr" &&
             openssl x509 -req -in "$name.csr" -CA "$by.pem" -CAkey "$by.key" -CAcreateserial \
                 -days 90 -out "$name.pem" -extfile <(printf '%s\n' "$@")
-    ) >"$WORK/certificate.log" 2>&1 || { cat "$WORK/certificate.log" && fail "no certificate $name"; }
+    ) >"$WORK/certificate.log" 2>&1 || fail "no certificate $name: $(cat "$WORK/certificate.log")"
 }
 # shellcheck disable=SC2034 # for those who use this file
 EC_P256="ec -pkeyopt ec_paramgen_curve:P-256"

@@ -18,6 +18,17 @@ def client_context(ca, alpn=None, version=None):
     return context
 
 
+def server_context(certificate, version=None):
+    """certificate: the path of a .pem and a .key."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate + ".pem", certificate + ".key")
+    if version == "1.2":
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    elif version == "1.3":
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
+
+
 class Client:
     """TLS over a socket. shape(bytes, sock) sends what the handshake and the data come to."""
 
@@ -28,7 +39,6 @@ class Client:
         self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname=name,
                                     session=session)
         self.shape = shape or (lambda data, sock: sock.sendall(data))
-        self.cut = False
         if handshake:
             self.drive(self.tls.do_handshake)
 
@@ -103,6 +113,36 @@ class Client:
 
     def end_wire(self):
         self.sock.shutdown(socket.SHUT_WR)
+
+
+class Server(Client):
+    """The other end: TLS over a socket that an upstream accepted."""
+
+    def __init__(self, sock, context, shape=None):
+        self.sock = sock
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
+        self.shape = shape or (lambda data, sock: sock.sendall(data))
+        self.drive(self.tls.do_handshake)
+
+
+class Cut(Exception):
+    """A shape has sent all that it was to send."""
+
+
+def budget(n):
+    """A shape that breaks off after n bytes."""
+    left = [n]
+
+    def shape(data, sock):
+        part = data[:left[0]]
+        left[0] -= len(part)
+        if part:
+            sock.sendall(part)
+        if len(part) < len(data):
+            raise Cut
+
+    return shape
 
 
 def tiny_records(sizes):

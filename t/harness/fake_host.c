@@ -92,7 +92,7 @@ static int32_t host_metric_define(const char *module, const char *name, const ch
         return PST_ERR_LIMIT;
     }
     if (help == NULL || help[0] == '\0' ||
-        name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_")] != '\0' ||
+        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strcspn(name, "{") ||
         (type != PST_METRIC_COUNTER && type != PST_METRIC_GAUGE)) {
         return PST_ERR_INVALID;
     }

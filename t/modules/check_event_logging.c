@@ -431,6 +431,7 @@ int main(void)
     Suite *s = suite_create("event_logging");
     TCase *tc = tcase_create("module");
 
+    tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, whole_line);
     tcase_add_test(tc, empty_record);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 struct fake_host *rig_host;
+const char *rig_module = "tls-termination";
 static struct fake_module *module;
 char rig_certs[256];
 
@@ -16,7 +17,7 @@ void rig_setup(void)
     char so[512];
     const char *modules = getenv("MODULE_DIR");
 
-    snprintf(so, sizeof(so), "%s/tls-termination.so", modules != NULL ? modules : ".");
+    snprintf(so, sizeof(so), "%s/%s.so", modules != NULL ? modules : ".", rig_module);
     rig_host = fake_host_new();
     module = fake_module_load(rig_host, so);
     ck_assert_msg(module != NULL, "%s", fake_host_transcript(rig_host));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the tests of tls-termination share: the built module in the fake host, and wolfSSL's client. */
+/* What the tests of the TLS modules share: a built module in the fake host, and wolfSSL's client. */
 #ifndef POSTERN_T_MODULES_TLS_RIG_H
 #define POSTERN_T_MODULES_TLS_RIG_H
 
@@ -22,6 +22,8 @@ extern struct fake_host *rig_host;
 /* Folder of the certificates. */
 extern char rig_certs[256];
 
+/* Its file is this with ".so"; "tls-termination" unless set before rig_main(). */
+extern const char *rig_module;
 /* Fixtures: a fresh host with the module. */
 void rig_setup(void);
 void rig_teardown(void);

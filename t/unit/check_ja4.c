@@ -8,11 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/err.h"
 #include "core/hello/hello.h"
 #include "core/hello/ja4.h"
 #include "t/tools/hello_build.h"
 
 #define LIST_MAX 512
+#define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
 
 struct vector {
     const char *ja4;
@@ -117,9 +119,8 @@ static uint16_t legacy_of(const char *ja4)
     return ja4[1] == '1' && ja4[2] == '0' ? 0x0301 : 0x0303;
 }
 
-START_TEST(test_published)
+static void expect_vector(const struct vector *v)
 {
-    const struct vector *v = &vectors[_i];
     uint16_t ciphers[LIST_MAX], extensions[LIST_MAX], sigalgs[LIST_MAX];
     struct hello_spec spec = {
         .sni = "a.test",
@@ -144,6 +145,29 @@ START_TEST(test_published)
         sigalgs[spec.n_sigalgs++] = 0x8a8a;
     }
     expect_spec(&spec, v->ja4);
+}
+
+START_TEST(test_published)
+{
+    expect_vector(&vectors[_i]);
+}
+END_TEST
+
+/* Hashes are kept by lists: other lists in between, even in the same place, do no harm. */
+START_TEST(test_kept_hashes)
+{
+    for (uint16_t seed = 0; seed < 300; seed++) {
+        uint16_t list[] = { (uint16_t)(0x1000 + seed), 0x1301 };
+        const struct pst_hello h = {
+            .ciphers = list, .n_ciphers = 2, .extensions = list, .n_extensions = 2
+        };
+        char before[JA4_LEN + 1], after[JA4_LEN + 1];
+
+        ck_assert_int_eq(ja4_compute(&h, before), ERR_OK);
+        expect_vector(&vectors[seed % COUNT(vectors)]);
+        ck_assert_int_eq(ja4_compute(&h, after), ERR_OK);
+        ck_assert_str_eq(before, after);
+    }
 }
 END_TEST
 
@@ -250,14 +274,13 @@ START_TEST(test_version)
 }
 END_TEST
 
-#define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))
-
 int main(void)
 {
     Suite *s = suite_create("ja4");
     TCase *tc = tcase_create("ja4");
 
     tcase_add_loop_test(tc, test_published, 0, COUNT(vectors));
+    tcase_add_test(tc, test_kept_hashes);
     tcase_add_test(tc, test_no_sigalgs);
     tcase_add_test(tc, test_empty_lists);
     tcase_add_test(tc, test_counts_are_capped);

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The daemon's own services: the control socket, and metrics over HTTP. */
+#include "core/config/conf_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+#define PASSWORD_MAX 256
+
+static bool read_socket(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    struct conf_control *c = base;
+
+    if (!conf_value_path(p, s, &c->socket)) {
+        return false;
+    }
+    if (strlen(c->socket) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
+        conf_fail(p, s, "the name of a socket can have at most %zu bytes",
+                  sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
+        c->socket = NULL;
+        return false;
+    }
+    return true;
+}
+
+static bool read_control_mode(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    return conf_value_mode(p, s, 0660, &((struct conf_control *)base)->mode);
+}
+
+bool conf_control_read(struct conf_priv *p, const config_setting_t *s, struct conf_control *c)
+{
+    static const struct conf_key keys[] = {
+        { .name = "enabled",
+          .kind = CONF_KEY_BOOL,
+          .offset = offsetof(struct conf_control, enabled) },
+        { .name = "socket", .kind = CONF_KEY_FN, .fn = read_socket },
+        { .name = "mode", .kind = CONF_KEY_FN, .fn = read_control_mode },
+        { .name = "group", .kind = CONF_KEY_STR, .offset = offsetof(struct conf_control, group) },
+    };
+
+    if (!conf_keys_read(p, s, keys, COUNT(keys), c)) {
+        return false;
+    }
+    if (c->group != NULL && config_setting_get_member(s, "mode") == NULL) {
+        c->mode = 0660;
+    }
+    return true;
+}
+
+static bool read_address(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    return conf_value_addr(p, s, CONF_ADDR_OF_LISTENER, &((struct conf_metrics *)base)->addr);
+}
+
+static bool read_metrics_mode(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    return conf_value_mode(p, s, 0777, &((struct conf_metrics *)base)->unix_mode);
+}
+
+static bool read_user(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    struct conf_metrics *m = base;
+
+    if (!conf_value_str(p, s, &m->user)) {
+        return false;
+    }
+    /* RFC 7617 section 2: the first colon ends the name. */
+    if (m->user[0] == '\0' || strlen(m->user) > PASSWORD_MAX || strchr(m->user, ':') != NULL) {
+        conf_fail(p, s, "a user is 1 to %d characters without a colon", PASSWORD_MAX);
+        return false;
+    }
+    return true;
+}
+
+/* Why a password file cannot be taken, NULL: text has its first line. */
+static const char *password_load(const char *path, char text[PASSWORD_MAX + 2])
+{
+    const char *why = NULL;
+    struct stat st;
+    ssize_t n;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        why = strerror(errno);
+    } else if (!S_ISREG(st.st_mode)) {
+        why = "not a file";
+    } else if ((st.st_mode & (S_IROTH | S_IWOTH)) != 0) {
+        why = "others can read or write it; take that away with chmod o-rw";
+    } else if ((n = read(fd, text, PASSWORD_MAX + 1)) < 0) {
+        why = strerror(errno);
+    } else {
+        text[n] = '\0';
+        text[strcspn(text, "\r\n")] = '\0';
+        if (text[0] == '\0') {
+            why = "its first line is empty";
+        } else if (strlen(text) > PASSWORD_MAX) {
+            why = "its first line is too long";
+        }
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return why;
+}
+
+static bool read_password(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    struct conf_metrics *m = base;
+    char text[PASSWORD_MAX + 2];
+    const char *path, *why;
+
+    if (!conf_value_path(p, s, &path)) {
+        return false;
+    }
+    why = password_load(path, text);
+    if (why != NULL) {
+        conf_fail(p, s, "cannot use %s: %s", path, why);
+        return false;
+    }
+    m->password = arena_strndup(&p->arena, text, strlen(text));
+    return m->password != NULL || conf_nomem(p);
+}
+
+static bool is_loopback(const struct pst_addr *a)
+{
+    static const uint8_t one[16] = { [15] = 1 };
+
+    return a->family == PST_AF_INET ? a->ip[0] == 127 : memcmp(a->ip, one, sizeof(one)) == 0;
+}
+
+bool conf_metrics_read(struct conf_priv *p, const config_setting_t *s, struct conf_metrics *m)
+{
+    static const struct conf_key keys[] = {
+        { .name = "address", .kind = CONF_KEY_FN, .fn = read_address, .required = true },
+        { .name = "mode", .kind = CONF_KEY_FN, .fn = read_metrics_mode },
+        { .name = "user", .kind = CONF_KEY_FN, .fn = read_user },
+        { .name = "password_file", .kind = CONF_KEY_FN, .fn = read_password },
+    };
+
+    m->unix_mode = 0660;
+    m->where = conf_where_dup(p, s);
+    if (!conf_keys_read(p, s, keys, COUNT(keys), m)) {
+        return false;
+    }
+    m->enabled = m->addr.text != NULL;
+    if ((config_setting_get_member(s, "user") == NULL) !=
+        (config_setting_get_member(s, "password_file") == NULL)) {
+        conf_fail(p, s, "user and password_file only go together");
+    }
+    if (m->enabled && m->addr.kind == CONF_ADDR_IP && !is_loopback(&m->addr.ip) &&
+        config_setting_get_member(s, "user") == NULL) {
+        conf_warn(
+            p, s,
+            "whoever can reach %s can read all figures; set user and password_file, or listen "
+            "on 127.0.0.1",
+            m->addr.text);
+    }
+    return true;
+}
+
+static bool read_writable(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    struct conf_sandbox *c = base;
+    size_t n;
+
+    if (!conf_want_list(p, s)) {
+        return false;
+    }
+    n = (size_t)config_setting_length(s);
+    c->writable = arena_alloc(&p->arena, (n == 0 ? 1 : n) * sizeof(c->writable[0]));
+    if (c->writable == NULL) {
+        conf_nomem(p);
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (!conf_value_path(p, config_setting_get_elem(s, (unsigned)i), &c->writable[i])) {
+            return false;
+        }
+        c->n_writable++;
+    }
+    return true;
+}
+
+bool conf_sandbox_read(struct conf_priv *p, const config_setting_t *s, struct conf_sandbox *c)
+{
+    static const struct conf_key keys[] = {
+        { .name = "enabled",
+          .kind = CONF_KEY_BOOL,
+          .offset = offsetof(struct conf_sandbox, enabled) },
+        { .name = "writable", .kind = CONF_KEY_FN, .fn = read_writable },
+    };
+
+    return conf_keys_read(p, s, keys, COUNT(keys), c);
+}
