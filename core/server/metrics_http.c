@@ -129,8 +129,11 @@ static void on_more(struct session *s)
         session_write(s, size, (size_t)snprintf(size, sizeof(size), "%zx\r\n", b.len));
     }
     session_write(s, b.p, b.len);
-    if (reader->chunked) {
-        session_write(s, "\r\n0\r\n\r\n", b.len == 0 ? 0 : more ? 2 : 7);
+    if (reader->chunked && b.len > 0) {
+        session_write(s, "\r\n", 2);
+    }
+    if (reader->chunked && !more) {
+        session_write(s, "0\r\n\r\n", 5);
     }
     buf_free(&b);
     if (more) {
