@@ -202,7 +202,8 @@ static void run(struct session *s)
 /* Those that change something, or stop it, are told in the log with who asked. */
 static bool is_noted(enum control_command c)
 {
-    return c == CONTROL_RELOAD || c == CONTROL_UPGRADE || c == CONTROL_DRAIN || c == CONTROL_STOP || c == CONTROL_KILL;
+    return c == CONTROL_RELOAD || c == CONTROL_UPGRADE || c == CONTROL_DRAIN || c == CONTROL_STOP ||
+           c == CONTROL_KILL;
 }
 
 /* --- the socket ---------------------------------------------------------------------------------- */
@@ -288,14 +289,18 @@ static uid_t owner(const struct conf *conf)
     return pw == NULL ? (uid_t)-1 : pw->pw_uid;
 }
 
-static int open_socket(struct server *s, const struct conf *conf, const char *path, gid_t gid)
+/* *lent: it was open before; *own: its file is the daemon's. */
+static int open_socket(struct server *s, const struct conf *conf, const char *path, gid_t gid,
+                       bool *own, bool *lent)
 {
     const struct conf_addr a = { .kind = CONF_ADDR_UNIX, .path = path };
-    int fd = inherited_take(&s->inherited, &a, NULL);
+    int fd = inherited_take(&s->inherited, &a, own);
 
+    *lent = fd >= 0;
     if (fd >= 0) {
         return fd;
     }
+    *own = true;
     return unix_clear_stale(path) == ERR_OK
                ? unix_listen(path, conf->control.mode, owner(conf), gid, BACKLOG)
                : -1;
@@ -341,6 +346,7 @@ bool control_open(struct server *s, const struct conf *conf, struct conf_errors 
 {
     const struct conf_control *c = &conf->control;
     const char *path = control_path(conf);
+    bool own = false, lent = false;
     gid_t gid;
     int fd;
 
@@ -352,7 +358,7 @@ bool control_open(struct server *s, const struct conf *conf, struct conf_errors 
         conf_error_add(errors, conf->path, 0, "control.group", "no such group: %s", c->group);
         return false;
     }
-    fd = open_socket(s, conf, path, gid);
+    fd = open_socket(s, conf, path, gid, &own, &lent);
     if (fd < 0 && c->socket == NULL) {
         LOG(PST_LOG_WARNING, "no control socket", LOGF_Z("socket", path),
             LOGF_Z("error", strerror(errno)));
@@ -368,19 +374,28 @@ bool control_open(struct server *s, const struct conf *conf, struct conf_errors 
         conf_error_add(errors, conf->path, 0, "control", "out of memory");
         return false;
     }
+    (*out)->own = own;
+    (*out)->lent = lent;
     return true;
 }
 
 bool control_handover(const struct control *ctl, struct handover *h)
 {
-    return ctl == NULL || handover_add(h, endpoint_fd(ctl->endpoint), true);
+    return ctl == NULL || handover_add(h, endpoint_fd(ctl->endpoint), ctl->own);
+}
+
+void control_own(struct control *ctl)
+{
+    if (ctl != NULL) {
+        ctl->lent = false;
+    }
 }
 
 void control_disown(struct control *ctl)
 {
     if (ctl != NULL) {
         endpoint_deafen(ctl->endpoint);
-        ctl->dev = ctl->ino = 0;
+        ctl->own = false;
     }
 }
 
@@ -396,7 +411,8 @@ void control_close(struct control *ctl)
     ctl->closing = true;
     endpoint_free(ctl->endpoint);
     control_walks_orphan(ctl);
-    if (lstat(ctl->path, &st) == 0 && st.st_dev == ctl->dev && st.st_ino == ctl->ino) {
+    if (ctl->own && !ctl->lent && lstat(ctl->path, &st) == 0 && st.st_dev == ctl->dev &&
+        st.st_ino == ctl->ino) {
         (void)unlink(ctl->path);
     }
     free(ctl->path);

@@ -46,6 +46,8 @@ void control_upgrade_says(struct control *ctl, const char *text);
 void control_upgrade_over(struct control *ctl, uint64_t pid, const char *why);
 /* Add its socket to what an upgrade gets. False: no memory. */
 bool control_handover(const struct control *ctl, struct handover *h);
+/* This process serves: the file of a socket that a predecessor has lent is its own now. */
+void control_own(struct control *ctl);
 /* The other process has the socket now. */
 void control_disown(struct control *ctl);
 /* The end has begun: nothing may hold up a generation any more. */

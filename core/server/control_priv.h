@@ -23,6 +23,8 @@ struct control {
     struct endpoint *endpoint;
     char *path;        /* of the socket */
     uint64_t dev, ino; /* of its file, so that nobody else's is removed */
+    bool own;          /* that file is the daemon's; false: a service manager's */
+    bool lent;         /* and a predecessor still serves it */
     gid_t gid;         /* may connect, (gid_t)-1: nobody else */
     struct list walks; /* under way, also of clients that are gone */
     struct feed *feed; /* NULL until somebody follows */
@@ -36,7 +38,7 @@ enum control_wait {
     WAIT_NEXT_RELOAD, /* one that has not begun */
     WAIT_RELOAD,      /* the one that is under way */
     WAIT_UPGRADE,
-    WAIT_END,         /* of the process */
+    WAIT_END, /* of the process */
     WAIT_EVENTS
 };
 
@@ -48,7 +50,7 @@ struct client {
     size_t at;             /* how far */
     struct metrics_page page;
     struct walk *walk;
-    uint64_t lost; /* events not told yet as lost */
+    uint64_t lost;  /* events not told yet as lost */
     bool following; /* was told that events are complete from here on */
 };
 

@@ -36,6 +36,13 @@ bool lsock_handover(const struct lsock *list, struct handover *h)
     return true;
 }
 
+void lsock_own(struct lsock *list)
+{
+    for (struct lsock *s = list; s != NULL; s = s->next) {
+        s->lent = false;
+    }
+}
+
 void lsock_disown(struct lsock *list)
 {
     for (struct lsock *s = list; s != NULL; s = s->next) {
@@ -51,7 +58,7 @@ static void lsock_free(struct lsock *s)
             close(s->fds[i]);
         }
     }
-    if (s->path != NULL) {
+    if (s->path != NULL && !s->lent) {
         unlink(s->path);
     }
     free(s->path);
@@ -169,6 +176,7 @@ static int open_inherited(struct lsock *s, const struct conf_listener *l, const 
         }
     }
     s->path = own && a->kind == CONF_ADDR_UNIX ? strdup(a->path) : NULL;
+    s->lent = own;
     return s->path != NULL || !own || a->kind != CONF_ADDR_UNIX ? ERR_OK : ERR_NOMEM;
 }
 
@@ -177,8 +185,7 @@ static struct lsock *lsock_open(const char *key, const struct conf_listener *l,
                                 struct inherited *inherited, struct conf_errors *errors)
 {
     unsigned there = inherited_count(inherited, a);
-    struct lsock *s =
-        lsock_new(key, there > 0 ? there : a->kind == CONF_ADDR_UNIX ? 1 : n_workers);
+    struct lsock *s = lsock_new(key, there > 0 ? there : a->kind == CONF_ADDR_UNIX ? 1 : n_workers);
     int rc = ERR_NOMEM;
 
     if (s == NULL) {

@@ -22,6 +22,7 @@ struct lsock {
     struct lsock *next;
     char *key;  /* the address as configured, with its dual-stack choice */
     char *path; /* of a unix socket we made, NULL otherwise              */
+    bool lent;  /* which a predecessor still serves: not ours to remove  */
     int *fds;   /* one per worker, or one                                */
     unsigned n_fds;
 };
@@ -60,6 +61,8 @@ int ip_bind(const struct pst_addr *a, bool dual, bool reuseport);
 bool lsock_serves(const struct lsock *s, unsigned i, unsigned worker, unsigned n_workers);
 /* Add all descriptors to what is handed over. False: no memory. [main] */
 bool lsock_handover(const struct lsock *list, struct handover *h);
+/* This process serves: files of unix sockets that a predecessor has lent are its own now. [main] */
+void lsock_own(struct lsock *list);
 /* Another process owns the files of unix sockets now. [main] */
 void lsock_disown(struct lsock *list);
 

@@ -293,8 +293,12 @@ int main(int argc, char **argv)
     struct server s = { .reserve_fd = -1, .started_us = clock_wall_us() };
     struct conf_errors *errors = NULL;
     struct conf *conf = NULL;
-    int rc = opts_parse(argc, argv, &s.opts);
+    int rc;
 
+    if (proc_std_streams() != ERR_OK) {
+        return EXIT_FAILED;
+    }
+    rc = opts_parse(argc, argv, &s.opts);
     if (rc >= 0) {
         return rc;
     }

@@ -32,6 +32,7 @@ struct metrics_http {
     struct server *server;
     struct endpoint *endpoint;
     char *path;        /* of a unix socket we made, NULL otherwise */
+    bool lent;         /* which a predecessor still serves         */
     char *credentials; /* what a client must send, NULL: nothing   */
     struct lag *lag;
 };
@@ -128,8 +129,11 @@ static void on_more(struct session *s)
         session_write(s, size, (size_t)snprintf(size, sizeof(size), "%zx\r\n", b.len));
     }
     session_write(s, b.p, b.len);
-    if (reader->chunked) {
-        session_write(s, "\r\n0\r\n\r\n", b.len == 0 ? 0 : more ? 2 : 7);
+    if (reader->chunked && b.len > 0) {
+        session_write(s, "\r\n", 2);
+    }
+    if (reader->chunked && !more) {
+        session_write(s, "0\r\n\r\n", 5);
     }
     buf_free(&b);
     if (more) {
@@ -155,13 +159,16 @@ static const struct endpoint_ops ops = {
     .gone = on_gone,
 };
 
-static int open_socket(struct server *s, const struct conf_metrics *c)
+/* *lent: it was open before; *own: its file is the daemon's. */
+static int open_socket(struct server *s, const struct conf_metrics *c, bool *own, bool *lent)
 {
-    int fd = inherited_take(&s->inherited, &c->addr, NULL);
+    int fd = inherited_take(&s->inherited, &c->addr, own);
 
+    *lent = fd >= 0;
     if (fd >= 0) {
         return fd;
     }
+    *own = true;
     if (c->addr.kind == CONF_ADDR_UNIX) {
         return unix_clear_stale(c->addr.path) == ERR_OK
                    ? unix_listen(c->addr.path, c->unix_mode, (uid_t)-1, (gid_t)-1, BACKLOG)
@@ -182,13 +189,14 @@ bool metrics_http_open(struct server *s, const struct conf *conf, struct conf_er
                        struct metrics_http **out)
 {
     const struct conf_metrics *c = &conf->metrics;
+    bool own = false, lent = false;
     struct metrics_http *m;
     int fd;
 
     if (!c->enabled) {
         return true;
     }
-    fd = open_socket(s, c);
+    fd = open_socket(s, c, &own, &lent);
     if (fd < 0) {
         conf_error_add(errors, conf->path, 0, "metrics.address", "cannot listen on %s: %s",
                        c->addr.text, strerror(errno));
@@ -203,7 +211,8 @@ bool metrics_http_open(struct server *s, const struct conf *conf, struct conf_er
     m->server = s;
     m->endpoint = endpoint_new(s->loop, fd, &ops, m);
     m->credentials = c->user == NULL ? NULL : http_basic(c->user, c->password);
-    m->path = c->addr.kind == CONF_ADDR_UNIX ? strdup(c->addr.path) : NULL;
+    m->path = own && c->addr.kind == CONF_ADDR_UNIX ? strdup(c->addr.path) : NULL;
+    m->lent = lent;
     m->lag = lag_new(s);
     if (m->endpoint == NULL || m->lag == NULL || (c->user != NULL && m->credentials == NULL)) {
         goto fail;
@@ -216,7 +225,14 @@ fail:
 
 bool metrics_http_handover(const struct metrics_http *m, struct handover *h)
 {
-    return m == NULL || handover_add(h, endpoint_fd(m->endpoint), true);
+    return m == NULL || handover_add(h, endpoint_fd(m->endpoint), m->path != NULL);
+}
+
+void metrics_http_own(struct metrics_http *m)
+{
+    if (m != NULL) {
+        m->lent = false;
+    }
 }
 
 void metrics_http_disown(struct metrics_http *m)
@@ -235,7 +251,7 @@ void metrics_http_close(struct metrics_http *m)
     }
     endpoint_free(m->endpoint);
     lag_free(m->lag);
-    if (m->path != NULL) {
+    if (m->path != NULL && !m->lent) {
         (void)unlink(m->path);
     }
     if (m->credentials != NULL) {

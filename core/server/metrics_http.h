@@ -24,6 +24,8 @@ void metrics_http_drains(struct metrics_http *m);
 
 /* Add its socket to what an upgrade gets. False: no memory. */
 bool metrics_http_handover(const struct metrics_http *m, struct handover *h);
+/* This process serves: the file of a socket that a predecessor has lent is its own now. */
+void metrics_http_own(struct metrics_http *m);
 /* The other process has the socket now. */
 void metrics_http_disown(struct metrics_http *m);
 

@@ -2,6 +2,7 @@
 #include "core/server/proc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
@@ -56,6 +57,17 @@ void notify_reloading(void)
 void notify_no_more(void)
 {
     unsetenv("NOTIFY_SOCKET");
+}
+
+int proc_std_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        /* The lowest number that is free: this one, as those below are taken. */
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", O_RDWR) != fd) {
+            return ERR_SYS;
+        }
+    }
+    return ERR_OK;
 }
 
 uint64_t proc_nofile(void)

@@ -13,6 +13,12 @@ void notify_reloading(void);
 /* This process is not the service any more: nothing is told from here on. */
 void notify_no_more(void);
 
+/*
+ * Standard streams that are closed lead to /dev/null, or a socket would get their number, and a
+ * client the messages. Before anything is opened. ERR_SYS with errno.
+ */
+int proc_std_streams(void);
+
 /* Raise the soft limit of descriptors to the hard one; answers it. */
 uint64_t proc_nofile(void);
 /* CPUs this process may run on, at least 1. */

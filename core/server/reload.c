@@ -21,6 +21,7 @@
 #include "core/module/chain.h"
 #include "core/module/load.h"
 #include "core/server/control.h"
+#include "core/server/metrics_http.h"
 #include "core/server/server.h"
 #include "core/upstream/resolve.h"
 
@@ -234,6 +235,9 @@ static void on_switched(struct worker_job *j)
     starting = s->state == SERVER_STARTING;
     if (starting) {
         s->state = SERVER_RUNNING;
+        lsock_own(s->socks);
+        control_own(s->control);
+        metrics_http_own(s->metrics);
         inherited_ready(&s->inherited);
     } else {
         apply_process_settings(s, c->gen->conf);

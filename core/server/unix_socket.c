@@ -72,14 +72,18 @@ int unix_listen(const char *path, mode_t mode, uid_t uid, gid_t gid, int backlog
     if (fd < 0) {
         return -1;
     }
-    old = umask(0177);
+    /*
+     * With its mode from the beginning: once it belongs to somebody else a root without CAP_FOWNER
+     * could not set it, and by then its name may lead elsewhere if that one owns the folder.
+     */
+    old = umask(~mode & 0777);
     rc = bind(fd, (const struct sockaddr *)&un, sizeof(un));
     umask(old);
     if (rc != 0) {
         goto fail;
     }
-    if (((uid != (uid_t)-1 || gid != (gid_t)-1) && chown(un.sun_path, uid, gid) != 0) ||
-        chmod(un.sun_path, mode) != 0 || listen(fd, backlog) != 0) {
+    if (((uid != (uid_t)-1 || gid != (gid_t)-1) && lchown(un.sun_path, uid, gid) != 0) ||
+        listen(fd, backlog) != 0) {
         int e = errno;
 
         (void)unlink(un.sun_path);

@@ -12,7 +12,7 @@
 int unix_clear_stale(const char *path);
 
 /*
- * Make a listening socket where nothing is. It is closed to others until its owner, group (-1:
+ * Make a listening socket where nothing is. Nobody can connect until its owner, group (-1:
  * unchanged) and mode are set. -1 with errno, and nothing is left.
  */
 int unix_listen(const char *path, mode_t mode, uid_t uid, gid_t gid, int backlog);

@@ -218,6 +218,7 @@ struct outcome limits_admit(const struct limits *l, const struct client_key *key
         o.refusal = o.table & TABLE_FULL ? REFUSE_TABLE : admit_totals(l, now, h);
         return o;
     }
+    c->bucket = rate_fit(&l->rate_per_client, c->bucket, now);
     if (c->penalty_end > now) {
         o.refusal = REFUSE_PENALTY;
     } else if (counts && c->conns >= l->max_conns_per_client) {
@@ -268,6 +269,7 @@ bool limits_failed(const struct limits *l, const struct client_key *key, uint64_
     if (c == NULL) {
         return false;
     }
+    c->failures = rate_fit(&l->failures, c->failures, now);
     if (rate_has(&l->failures, c->failures, now)) {
         c->failures = rate_taken(&l->failures, c->failures, now);
     } else if (c->penalty_end <= now) {

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* Nanoseconds by which the time of one thread may be behind that of another. */
+#define CLOCKS_APART UINT64_C(1000000000)
+
 /* Digits up to `max`; how many characters, 0: none, or too large a number. */
 static size_t parse_number(const char *s, size_t n, uint64_t max, uint64_t *out)
 {
@@ -62,6 +65,14 @@ bool rate_make(uint64_t count, uint64_t period_ms, uint64_t burst, struct rate *
     return out->burst <= RATE_FILL_MAX / out->interval;
 }
 
+uint64_t rate_fit(const struct rate *r, uint64_t bucket, uint64_t now)
+{
+    uint64_t most = now + r->burst * r->interval;
+
+    /* Threads do not agree about `now`: what is a little above owes to a clock that is ahead. */
+    return r->interval != 0 && bucket > most + CLOCKS_APART ? most : bucket;
+}
+
 bool rate_has(const struct rate *r, uint64_t bucket, uint64_t now)
 {
     uint64_t missing = bucket > now ? bucket - now : 0;
@@ -76,16 +87,17 @@ uint64_t rate_taken(const struct rate *r, uint64_t bucket, uint64_t now)
 
 bool rate_take_shared(const struct rate *r, _Atomic uint64_t *bucket, uint64_t now)
 {
-    uint64_t old = atomic_load_explicit(bucket, memory_order_relaxed);
+    uint64_t old = atomic_load_explicit(bucket, memory_order_relaxed), fit, next;
+    bool has;
 
     if (r->interval == 0) {
         return true;
     }
     do {
-        if (!rate_has(r, old, now)) {
-            return false;
-        }
-    } while (!atomic_compare_exchange_weak_explicit(bucket, &old, rate_taken(r, old, now),
-                                                    memory_order_relaxed, memory_order_relaxed));
-    return true;
+        fit = rate_fit(r, old, now);
+        has = rate_has(r, fit, now);
+        next = has ? rate_taken(r, fit, now) : fit;
+    } while (next != old && !atomic_compare_exchange_weak_explicit(
+                                bucket, &old, next, memory_order_relaxed, memory_order_relaxed));
+    return has;
 }

@@ -31,6 +31,12 @@ bool rate_parse(const char *s, size_t n, uint64_t *count, uint64_t *period_ms);
 /* The rate with a burst; 0: as many as the rate has events. False: it fills too slowly. [any] */
 bool rate_make(uint64_t count, uint64_t period_ms, uint64_t burst, struct rate *out);
 
+/*
+ * The bucket as it is under this rate: one that was emptied under a slower one, of an earlier
+ * configuration, owes no more than it can hold now. [any]
+ */
+uint64_t rate_fit(const struct rate *r, uint64_t bucket, uint64_t now);
+
 /* Is there a token at `now`? Nothing is taken. [any] */
 bool rate_has(const struct rate *r, uint64_t bucket, uint64_t now);
 

@@ -182,6 +182,18 @@ assert_no_grep 'connection closed|msg="?(ready|draining)|level=(error|warning)' 
 say "service manager"
 python_test 30-operation.py "$POSTERN" "$WORK" "$MODULE_DIR" "$MANAGED" "$TARGET"
 
+say "without standard streams"
+rm -f "$WORK/log"
+"$POSTERN" -c "$CONF" 0<&- 1>&- 2>&- &
+POSTERN_PID=$!
+STARTED+=("$POSTERN_PID")
+wait_for_log 'msg="?ready' "$WORK/log"
+for fd in 0 1 2; do
+    assert_eq /dev/null "$(readlink "/proc/$POSTERN_PID/fd/$fd")" "descriptor $fd"
+done
+kill -TERM "$POSTERN_PID"
+wait_exit "$POSTERN_PID"
+
 say "privileges"
 sed -i 's/file:log/stderr/' "$CONF"
 printf 'user = "no-such-user-of-ours";\n' | cat - "$CONF" >"$WORK/user.conf"

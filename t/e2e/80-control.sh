@@ -46,4 +46,21 @@ completes "--edge" kill --e
 completes "" status --e
 completes "" kill -e # nobody to ask
 
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+    say "with the capabilities of postern.service"
+    cat >"$WORK/service.conf" <<EOC
+workers = 1; module_dir = "$MODULE_DIR"; user = "nobody";
+control = { socket = "$WORK/service.sock"; mode = "0620"; };
+listeners = ( { name = "l"; address = "127.0.0.1:$PORT"; not_tls = "e"; } );
+edges = ( { name = "e"; upstream = "127.0.0.1:$ONE"; } );
+EOC
+    CAPS=-all$(sed -n 's/^CapabilityBoundingSet=//p' "$top_srcdir/etc/postern.service.in" |
+        tr ' ' '\n' | sed 's/^CAP_/,+/' | tr -d '\n' | tr '[:upper:]' '[:lower:]')
+    background service setpriv --bounding-set "$CAPS" "$POSTERN" -c "$WORK/service.conf"
+    wait_for_log 'msg="?ready' "$WORK/service.log"
+    assert_eq "nobody 620" "$(stat -c '%U %a' "$WORK/service.sock")" "owner and mode of the socket"
+    assert_status 0 "$POSTERNCTL" -s "$WORK/service.sock" stop
+    wait_exit "$PID"
+fi
+
 python_test 80-control.py "$WORK" "$PORT" "$SECOND" "$ONE" "$TWO" "$IDLE"

@@ -121,6 +121,14 @@ assert_grep 'it ended before it was ready' "$WORK/out"
 assert_grep 'msg="the new process says" text="postern: error: .*nonsense: unknown key' "$POSTERN_LOG"
 assert_grep 'upgrade failed; this process serves on" .*exit_status=1' "$POSTERN_LOG"
 
+# One that fails late, with all sockets in its hands, leaves them and their files to this one.
+INODES=$(stat -c %i "$WORK/public.sock" "$WORK/control.sock")
+configure 2 "metrics = { address = \"127.0.0.1:$QUEUE\"; };"
+assert_status 1 "${CTL[@]}" upgrade
+assert_grep 'metrics.address: cannot listen' "$WORK/out"
+assert_eq "$INODES" "$(stat -c %i "$WORK/public.sock" "$WORK/control.sock")" "files of sockets"
+assert_status 0 "${CTL[@]}" status
+
 configure 2
 assert_status 0 "${CTL[@]}" upgrade
 OLD=$POSTERN_PID

@@ -394,6 +394,33 @@ START_TEST(reload_keeps_counts)
 }
 END_TEST
 
+/* Whoever was refused by a rate that a reload raises waits for the new one, not for the old one. */
+START_TEST(reload_raises_rates)
+{
+    struct fake_inst *i = make(PST_SCOPE_EDGE, "conn_rate_per_client = \"1/1d\";");
+    struct fake_inst *next = make(PST_SCOPE_EDGE, "conn_rate_per_client = \"10/10s\";");
+    struct fake_inst *all = make(PST_SCOPE_EDGE, "conn_rate = \"1/1d\";");
+    struct fake_inst *all_next = make(PST_SCOPE_EDGE, "conn_rate = \"10/10s\";");
+
+    passes(i, "192.0.2.1");
+    refused(i, PST_STAGE_ADMIT, "192.0.2.1", "limit-rate", "192.0.2.1/32: conn_rate_per_client");
+    passes(all, "192.0.2.1");
+    ck_assert_int_eq(fake_inst_adopt(next, i), PST_OK);
+    ck_assert_int_eq(fake_inst_adopt(all_next, all), PST_OK);
+    refused(next, PST_STAGE_ADMIT, "192.0.2.1", "limit-rate", "192.0.2.1/32: conn_rate_per_client");
+    refused(all_next, PST_STAGE_ADMIT, "192.0.2.1", "limit-rate", "conn_rate");
+    fake_host_advance(host, 1000);
+    passes(next, "192.0.2.1");
+    passes(all_next, "192.0.2.1");
+    refused(next, PST_STAGE_ADMIT, "192.0.2.1", "limit-rate", "192.0.2.1/32: conn_rate_per_client");
+    refused(all_next, PST_STAGE_ADMIT, "192.0.2.1", "limit-rate", "conn_rate");
+    fake_inst_free(i);
+    fake_inst_free(next);
+    fake_inst_free(all);
+    fake_inst_free(all_next);
+}
+END_TEST
+
 /* The totals stay when the clients cannot. A candidate that is given up gives back what it took. */
 START_TEST(reload_with_another_table)
 {
@@ -477,6 +504,7 @@ int main(void)
     tcase_add_test(t, full_table_refuses);
     tcase_add_test(t, forgetting_is_told);
     tcase_add_test(t, reload_keeps_counts);
+    tcase_add_test(t, reload_raises_rates);
     tcase_add_test(t, reload_with_another_table);
     tcase_add_test(t, wrong_configurations);
     suite_add_tcase(s, t);
