@@ -224,6 +224,34 @@ void tls_facts_gather(struct tls_facts *f, WOLFSSL *ssl);
 /* "TLSv1.2", "TLSv1.3"; NULL for others. */
 const char *tls_version_name(int wire_minor);
 
+/* --- vars.c: what a module tells about its sessions ------------------------------------------- */
+
+/* Those that both ends of TLS have; a module's own follow. */
+enum { TLS_VAR_VERSION, TLS_VAR_CIPHER, TLS_VAR_GROUP, TLS_VAR_RESUMED, TLS_VAR_OWN };
+
+struct tls_var {
+    const char *name; /* kept: static */
+    uint32_t type;    /* PST_VALUE_* */
+};
+
+/* The value of the variable at that place of the table, of a session whose handshake is done; what
+ * is not known is left alone. [worker] */
+typedef void (*tls_var_get)(const struct tls_stream *t, uint32_t which, struct pst_value *v);
+
+/* Register a module's variables: PST_OK or a negative error. In load(). [main] */
+int32_t tls_vars_setup(const struct pst_host *host, const char *module, const struct tls_var *vars,
+                       uint32_t n, tls_var_get answer);
+/* Let the variables of its connection find this session, which lives as long. PST_OK or a negative
+ * error. [worker] */
+int32_t tls_vars_bind(const struct tls_stream *t);
+
+/* For getters: values, borrowed; an empty string is none. [worker] */
+void tls_var_str(struct pst_value *v, struct pst_str s);
+void tls_var_bytes(struct pst_value *v, const void *p, size_t n);
+void tls_var_bool(struct pst_value *v, bool b);
+/* The first four of the list above; nothing for others. [worker] */
+void tls_var_facts(struct pst_value *v, uint32_t which, const struct tls_facts *f);
+
 /* --- config.c: keys that both directions have ------------------------------------------------- */
 
 /* Their declarations, for a table of options. */

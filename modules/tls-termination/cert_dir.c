@@ -106,7 +106,7 @@ static int32_t list(struct listing *l, const pst_cfg *node, const char *dir)
         rc = term_wrong(node, "%s: %s", dir, strerror(errno));
     }
     closedir(d);
-    if (rc == PST_OK) {
+    if (rc == PST_OK && l->n > 0) {
         qsort(l->all, l->n, sizeof(*l->all), compare);
     }
     return rc;

@@ -112,7 +112,7 @@ static const struct term_cert *choose_for(const struct term *t, const struct pst
 const struct term_cert *term_choose(const struct term *t, const struct pst_hello *hello)
 {
     const struct term_cert *first = NULL, *c;
-    const char *name = hello->sni.p, *dot;
+    const char *name = hello->sni.n > 0 ? hello->sni.p : "", *dot;
     char wild[TERM_NAME_MAX];
 
     c = choose_for(t, hello, name, hello->sni.n, &first);

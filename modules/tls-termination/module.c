@@ -92,7 +92,7 @@ static int32_t on_transport(struct pst_call *k)
         term_host->deny(k->conn, code, sizeof(code) - 1, text, sizeof(text) - 1);
         return PST_DENY;
     }
-    if (vars_bind(s) != PST_OK) {
+    if (tls_vars_bind(&s->tls) != PST_OK) {
         return PST_ERROR;
     }
     return session_start(s, hello);

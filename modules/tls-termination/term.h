@@ -239,7 +239,5 @@ struct term_peer *peer_parse(pst_conn *conn, const uint8_t *der, size_t n);
 
 /* Register the conn.tls variables; PST_OK or a negative error. In load(). [main] */
 int32_t vars_setup(const struct pst_host *host);
-/* Let the variables find this session. [worker] */
-int32_t vars_bind(struct session *s);
 
 #endif

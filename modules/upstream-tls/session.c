@@ -178,7 +178,7 @@ int32_t session_start(struct session *s, const struct utls *u, struct utls_cache
     s->who = who_of(u, t);
     s->alpn = u->alpn_of_client ? alpn_of_client(conn) : &u->alpn;
     s->tls.ssl = s->alpn == NULL ? NULL : wolfSSL_new(ctx_wolfssl(u->ctx));
-    if (s->tls.ssl == NULL || !prepare(s) || vars_bind(s) != PST_OK ||
+    if (s->tls.ssl == NULL || !prepare(s) || tls_vars_bind(&s->tls) != PST_OK ||
         tls_stream_stack(&s->tls, utls_host, PST_SIDE_UPSTREAM) != PST_OK) {
         wolfSSL_free(s->tls.ssl);
         s->tls.ssl = NULL;

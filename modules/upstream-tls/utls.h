@@ -178,7 +178,5 @@ int32_t vars_setup(const struct pst_host *host);
 void vars_find(const struct pst_host *host);
 /* True when the client's TLS ends here: `alpn` is what it agreed on, if anything. [worker] */
 bool vars_of_client(pst_conn *conn, struct pst_value *alpn);
-/* Let the variables find this session. [worker] */
-int32_t vars_bind(struct session *s);
 
 #endif

@@ -22,8 +22,61 @@ certificate()
                 -days 90 -out "$name.pem" -extfile <(printf '%s\n' "$@")
     ) >"$WORK/certificate.log" 2>&1 || fail "no certificate $name: $(cat "$WORK/certificate.log")"
 }
-# shellcheck disable=SC2034 # for those who use this file
 EC_P256="ec -pkeyopt ec_paramgen_curve:P-256"
+
+# ca ARGUMENT...: openssl ca in $CERTS, for the test CA that keeps a record from the first call on.
+ca()
+{
+    (
+        cd "$CERTS" && umask 077
+        [ -e ca.cnf ] || ca_record
+        openssl ca -batch -notext -config ca.cnf "$@"
+    ) >"$WORK/certificate.log" 2>&1 || fail "openssl ca $*: $(cat "$WORK/certificate.log")"
+}
+
+ca_record()
+{
+    : >index
+    echo 1000 >number
+    echo 01 >crlnumber
+    cat >ca.cnf <<EOC
+[ca]
+default_ca = here
+[here]
+dir = $CERTS
+new_certs_dir = $CERTS
+database = $CERTS/index
+serial = $CERTS/number
+crlnumber = $CERTS/crlnumber
+certificate = $CERTS/ca.pem
+private_key = $CERTS/ca.key
+default_md = sha256
+default_days = 30
+default_crl_days = 30
+unique_subject = no
+policy = any
+[any]
+commonName = supplied
+EOC
+}
+
+# issue NAME USAGE SAN [ARGUMENT...]: $CERTS/NAME.pem and .key, by openssl ca with these arguments:
+# one that can be dated and revoked.
+issue()
+{
+    local name=$1 usage=$2 san=$3
+    shift 3
+    (
+        cd "$CERTS" && umask 077
+        # shellcheck disable=SC2086 # several arguments
+        openssl req -new -newkey $EC_P256 -nodes -subj "/CN=$name" -keyout "$name.key" \
+            -out "$name.csr"
+    ) >"$WORK/certificate.log" 2>&1 || fail "no request $name: $(cat "$WORK/certificate.log")"
+    ca -in "$name.csr" -out "$name.pem" "$@" -extfile <(
+        printf '%s\n' basicConstraints=CA:FALSE keyUsage=critical,digitalSignature \
+            "extendedKeyUsage=$usage" "subjectAltName=$san"
+    )
+}
 
 # edge NAME UPSTREAM [MODULE...]: an edge for NAME.test; UPSTREAM is a port or an address, each
 # MODULE a group without its braces.
