@@ -27,14 +27,30 @@ static void relay_end_by_first(struct relay *r)
     r->end.side = r->first == 1 ? PST_SIDE_CLIENT : PST_SIDE_UPSTREAM;
 }
 
+bool relay_is_cut(const struct relay *r, unsigned side, int64_t rc)
+{
+    return rc == PST_ERR_RESET && stream_errno(r->s[side]) == 0;
+}
+
 /*
  * Many a TLS peer that was told the end just closes, instead of saying that it ends too. That is
  * no proper end, for bytes of it may be missing; but neither is it a reset.
  */
 static bool relay_just_closed(const struct relay *r, unsigned side, int64_t rc)
 {
-    return rc == PST_ERR_RESET && stream_errno(r->s[side]) == 0 &&
-           r->dir[1 - side].phase == PHASE_DONE && r->first == 2 - side;
+    return relay_is_cut(r, side, rc) && r->dir[1 - side].phase == PHASE_DONE &&
+           r->first == 2 - side;
+}
+
+/*
+ * The client should get what was written to it: an alert of its transport, or the bytes of an
+ * upstream that just closed. These need a transport, whose missing end tells that they may not be
+ * all; without one only a reset does.
+ */
+static bool relay_has_last_words(const struct relay *r, unsigned side, int64_t rc)
+{
+    return side == 0 ? rc == PST_ERR_PROTOCOL
+                     : relay_is_cut(r, 1, rc) && stream_inner(r->s[0]) != NULL;
 }
 
 enum relay_step relay_fail(struct relay *r, unsigned side, int64_t rc)
@@ -43,6 +59,7 @@ enum relay_step relay_fail(struct relay *r, unsigned side, int64_t rc)
         return STEP_OVER;
     }
     r->end.truncated = true;
+    r->end.last_words = side <= 1 && relay_has_last_words(r, side, rc);
     if (side <= 1 && relay_just_closed(r, side, rc)) {
         relay_end_by_first(r);
         return STEP_OVER;
@@ -53,7 +70,6 @@ enum relay_step relay_fail(struct relay *r, unsigned side, int64_t rc)
     }
     r->end.reason = PST_END_RESET;
     r->end.side = side == 0 ? PST_SIDE_CLIENT : PST_SIDE_UPSTREAM;
-    r->end.last_words = side == 0 && rc == PST_ERR_PROTOCOL;
     if (r->end.sys_errno == 0) {
         r->end.sys_errno = stream_errno(r->s[side]);
     }
@@ -195,6 +211,14 @@ static enum relay_step relay_pass_end(struct relay *r, unsigned d)
     return r->end.reason != 0 ? STEP_OVER : STEP_WAIT;
 }
 
+/* Everything of a source that just closed is written: now it can be told. */
+static enum relay_step relay_pass_cut(struct relay *r, unsigned d)
+{
+    enum relay_step step = r->dir[d].unflushed ? relay_flush(r, d) : STEP_GO;
+
+    return step == STEP_GO ? relay_fail(r, d, PST_ERR_RESET) : step;
+}
+
 /*
  * The budget is used up. A descriptor is reported again when more waits; bytes inside a stacked
  * stream are known to nobody but us.
@@ -233,6 +257,9 @@ static enum relay_step relay_rounds(struct relay *r, unsigned d)
         step = relay_drain(r, d);
         if (step != STEP_GO) {
             break;
+        }
+        if (x->cut) {
+            return relay_pass_cut(r, d);
         }
         if (x->phase != PHASE_OPEN) {
             return relay_pass_end(r, d);

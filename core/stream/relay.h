@@ -23,12 +23,13 @@ struct pipe_pool;
 
 /* How a relay ended. */
 struct relay_end {
-    uint32_t reason;  /* PST_END_CLIENT_FIN, _UPSTREAM_FIN: first; _IDLE, _RESET, _INTERNAL */
-    uint32_t side;    /* PST_SIDE_* that caused it, 0: we (timer)                              */
+    uint32_t reason; /* PST_END_CLIENT_FIN, _UPSTREAM_FIN: first; _IDLE, _RESET, _INTERNAL */
+    uint32_t side;   /* PST_SIDE_* that caused it, 0: we (timer)                              */
     int sys_errno;
-    bool truncated;   /* a direction ended without a proper end                                */
-    bool half_close;  /* the half-close timer, not the idle timer, ran out                     */
-    bool last_words;  /* the client's transport has told it why (an alert): let that arrive    */
+    bool truncated;  /* a direction ended without a proper end                                */
+    bool half_close; /* the half-close timer, not the idle timer, ran out                     */
+    bool last_words; /* what the client was written last shall arrive: an alert that says why,
+                         or the bytes of an upstream that just closed                          */
 };
 
 struct relay_config {

@@ -154,11 +154,15 @@ enum relay_step copy_round(struct relay *r, unsigned d)
         relay_ended(r, d);
     }
     x->bulk = n >= RELAY_BULK;
+    x->cut = relay_is_cut(r, d, last);
     if (n > 0 || fin) {
         enum relay_step step = copy_pass(r, d, p, n, fin);
-        if (step != STEP_GO && (last >= 0 || want || step == STEP_OVER)) {
+        if (step != STEP_GO && (last >= 0 || want || x->cut || step == STEP_OVER)) {
             return step;
         }
+    }
+    if (x->cut) {
+        return STEP_GO;
     }
     if (last < 0 && !want) {
         return relay_fail(r, d, last);

@@ -47,6 +47,7 @@ struct relay_dir {
     bool slow;               /* the destination did not take all of the last round */
     bool no_splice;          /* the kernel cannot splice these two          */
     bool again;              /* to be continued from the run queue          */
+    bool cut;                /* the source is gone: relay_is_cut()          */
 };
 
 /* dir[0] is client to upstream, dir[1] the other; dir[i] reads from s[i]. */
@@ -90,6 +91,11 @@ static inline struct stream *relay_dst(const struct relay *r, unsigned d)
 
 /* End the relay because the stream `side` (0, 1) answered the error rc, or (side 2) we failed. */
 enum relay_step relay_fail(struct relay *r, unsigned side, int64_t rc);
+/*
+ * The stream `side` has answered rc: has its peer just closed, without a proper end? A reset is
+ * none of that.
+ */
+bool relay_is_cut(const struct relay *r, unsigned side, int64_t rc);
 /* Bytes have moved in direction d; `got` of them were read from its source. */
 void relay_moved(struct relay *r, unsigned d, size_t got);
 /* The source of direction d has ended properly. */

@@ -133,7 +133,8 @@ static void raw_close(void *ctx, uint32_t how)
 {
     struct stream_raw *r = ctx;
 
-    if (r->reading) {
+    /* A broken one may be on its way to its owner without having been added. */
+    if (r->reading || r->b.broken) {
         event_del(&r->rd);
     }
     raw_wr_drop(r->wr);

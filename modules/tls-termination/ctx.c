@@ -5,12 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Everything that a resumed session must not get around: it is part of each ticket's seal. */
+/*
+ * Everything that a resumed session must not get around: it is part of each ticket's seal. So is
+ * the version of the library, for others read what is inside in their own way, and then fail.
+ */
 static int policy_digest(struct term *t)
 {
     static const char label[] = "postern ticket policy 1";
     struct pst_str edge = { "", 0 };
-    uint32_t scope;
+    uint32_t scope, library = wolfSSL_lib_version_hex();
     wc_Sha256 sha;
     int rc = 0;
 
@@ -19,6 +22,7 @@ static int policy_digest(struct term *t)
         return -1;
     }
     rc |= tls_digest_mix(&sha, label, sizeof(label));
+    rc |= tls_digest_mix(&sha, &library, sizeof(library));
     rc |= tls_digest_mix(&sha, edge.p, edge.n);
     rc |= tls_digest_mix(&sha, &t->params.min, 1);
     rc |= tls_digest_mix(&sha, &t->params.max, 1);

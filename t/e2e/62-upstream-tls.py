@@ -232,6 +232,19 @@ def slow_client():
         thread.join()
 
 
+def cut_after_all():
+    """what an upstream sent before it just closed arrives, however late the client reads it"""
+    for version in VERSIONS:
+        with Pair(version) as p:
+            p.exchange()
+            data = noise(512 * 1024, 11)
+            p.upstream.write(data)
+            p.upstream.sock.close()
+            p.logged(reason="reset", side="upstream", truncated="true")
+            got, end = p.client.read_to_end()
+            same("data", (len(data), True, "cut"), (len(got), got == data, end))
+
+
 def refuse_early():
     """bytes that an upstream sends before TLS are not the client's"""
     greeting = b"220 you are welcome\r\n"
@@ -360,4 +373,5 @@ def alpn():
 
 
 sys.exit(run(half_close, truncated, client_truncated, upstream_reset, garbage, refuse_early, stall,
-             session_rejected, wrapped, alpn, slow_client, bulk))
+             session_rejected, wrapped, alpn, slow_client, cut_after_all,
+             bulk))

@@ -180,3 +180,26 @@ good "$PORT_A" 3 "$WORK/s"
 stop_postern
 POSTERN_PID=$PID_B
 stop_postern
+
+# --- the same keys, another version of the library --------------------------------------------
+
+[ -z "${SANITIZERS:-}${POSTERN_WRAP:-}" ] || exit 0
+command -v cc >/dev/null || skip "no C compiler for the last case"
+echo 'unsigned wolfSSL_lib_version_hex(void) { return 0x07000000; }' >"$WORK/version.c"
+cc -shared -fPIC -o "$WORK/version.so" "$WORK/version.c"
+keys a one
+keys b one
+configure a "$PORT_A"
+configure b "$PORT_B"
+start_postern "$WORK/a.conf"
+PID_A=$POSTERN_PID
+POSTERN_WRAP="env LD_PRELOAD=$WORK/version.so" start_postern "$WORK/b.conf"
+for version in 2 3; do
+    won "$PORT_A" "$version" "$WORK/s"
+    worthless "$PORT_B" "$version" "$WORK/s"
+    won "$PORT_B" "$version" "$WORK/s"
+    good "$PORT_B" "$version" "$WORK/s"
+done
+stop_postern
+POSTERN_PID=$PID_A
+stop_postern

@@ -260,6 +260,43 @@ START_TEST(bytes_before_an_error_are_passed_on)
 }
 END_TEST
 
+static bool client_has_ten(const struct rig *r)
+{
+    (void)r;
+    return mem_waiting(mem[0]) == 10;
+}
+
+static bool client_has_the_rest(const struct rig *r)
+{
+    (void)r;
+    return mem_waiting(mem[0]) == 16;
+}
+
+/* A slow reader gets them, too, before it is told. */
+START_TEST(bytes_before_a_cut_wait_for_the_reader)
+{
+    char got[10];
+
+    rig_open_mem(&g, mem);
+    mem_window(mem[0], 10);
+    mem_put(mem[1], "more than the window takes", 26);
+    mem_script(mem[1], MEM_READ, 26);
+    mem_script(mem[1], MEM_READ, PST_ERR_RESET);
+    relay_start(g.relay);
+    rig_until(&g, client_has_ten);
+    rig_step(&g);
+    ck_assert_int_eq(g.ended, 0);
+    mem_window(mem[0], 100);
+    ck_assert_uint_eq(mem_take(mem[0], got, sizeof(got)), 10);
+    rig_until(&g, client_has_the_rest);
+    rig_until(&g, rig_is_over);
+    ck_assert_uint_eq(g.end.reason, PST_END_RESET);
+    ck_assert_uint_eq(g.end.side, PST_SIDE_UPSTREAM);
+    ck_assert(g.end.truncated && !mem_was_shut(mem[0]));
+    rig_close_mem(&g, mem);
+}
+END_TEST
+
 static bool upstream_told(const struct rig *r)
 {
     (void)r;
@@ -358,6 +395,7 @@ int main(void)
     tcase_add_test(t, half_closed_without_a_limit);
     tcase_add_test(t, an_error_at_the_start_is_told_later);
     tcase_add_test(t, bytes_before_an_error_are_passed_on);
+    tcase_add_test(t, bytes_before_a_cut_wait_for_the_reader);
     tcase_add_test(t, a_failed_goodbye_after_both_ends_is_no_error);
     tcase_add_loop_test(t, just_closed_after_the_other_end, 0, 2);
     tcase_add_test(t, no_memory_is_our_fault);

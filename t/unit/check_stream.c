@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -75,7 +76,7 @@ static void shut(void)
     stream_free(s, PST_CLOSE_GRACEFUL);
     if (far >= 0) {
         close(far);
-}
+    }
     loop_free(loop);
 }
 
@@ -141,7 +142,7 @@ START_TEST(end_and_reset)
     open_tcp();
     if (_i == 1) {
         ck_assert_int_eq(setsockopt(far, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
-}
+    }
     close(far);
     far = -1;
     stream_interest(s, PST_STREAM_READ);
@@ -228,10 +229,28 @@ START_TEST(freed_by_its_callback)
     stream_interest(s, PST_STREAM_READ | PST_STREAM_WRITE);
     while (s != NULL) {
         turn();
-}
+    }
     turn();
     ck_assert_uint_eq(calls, 1);
     shut();
+}
+END_TEST
+
+/* The poller refuses files: the owner is woken up, unless it has gone before. */
+START_TEST(freed_before_it_is_told_of_a_refusal)
+{
+    int fd[2] = { -1, memfd_create("file", MFD_CLOEXEC) };
+
+    ck_assert_int_ge(fd[1], 0);
+    open_fd(fd);
+    stream_interest(s, PST_STREAM_READ | PST_STREAM_WRITE);
+    ck_assert_int_eq(event_base_get_num_events(loop_base(loop), EVENT_BASE_COUNT_ACTIVE), 1);
+    stream_free(s, PST_CLOSE_GRACEFUL);
+    s = NULL;
+    ck_assert_int_eq(event_base_get_num_events(loop_base(loop), EVENT_BASE_COUNT_ACTIVE), 0);
+    turn();
+    ck_assert_uint_eq(calls, 0);
+    loop_free(loop);
 }
 END_TEST
 
@@ -414,6 +433,7 @@ int main(void)
     tcase_add_loop_test(t, closing_as_told, 0, 2);
     tcase_add_test(t, interest_is_followed);
     tcase_add_test(t, freed_by_its_callback);
+    tcase_add_test(t, freed_before_it_is_told_of_a_refusal);
     tcase_add_test(t, prefix_is_read_first_and_counted_once);
     tcase_add_test(t, front_goes_with_the_first_write);
     tcase_add_test(t, front_in_short_writes);
