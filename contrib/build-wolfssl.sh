@@ -122,15 +122,22 @@ copy_source()
     cp -a "$SOURCE" "$SOURCE_DIR"
 }
 
-# Sources of 5.5 are changed a little (see the patch); what does not fit is left out, and Postern's
+# fits PATCH: apply it, when it does.
+fits()
+{
+    patch -p1 --batch --dry-run --fuzz=0 <"$PATCHES/$1" >/dev/null 2>&1 &&
+        patch -p1 --batch <"$PATCHES/$1"
+}
+
+# The source is changed a little (see the patches); what does not fit is left out, and Postern's
 # configure finds out what the result can do.
 patch_source()
 {
-    local file=$PATCHES/ocsp-response.patch
     cd "$SOURCE_DIR"
+    fits long-ticket.patch ||
+        say "long-ticket.patch does not fit this wolfSSL: tickets of other servers may be refused"
     grep -q wolfSSL_set_tlsext_status_ocsp_resp_multi wolfssl/ssl.h && return 0
-    if patch -p1 --batch --dry-run --fuzz=0 <"$file" >/dev/null 2>&1; then
-        patch -p1 --batch <"$file"
+    if fits ocsp-response.patch; then
         CPPFLAGS="$CPPFLAGS -DWOLFSSL_OCSP_RESPONSE_FROM_APP"
     else
         say "ocsp-response.patch does not fit this wolfSSL: it will not staple OCSP responses"

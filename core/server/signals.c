@@ -52,10 +52,10 @@ int signals_init(struct server *s)
         int sig;
         event_callback_fn fn;
     } table[] = { { SIGHUP, on_hup },
- { SIGUSR1, on_usr1 },
- { SIGUSR2, on_usr2 },
- { SIGTERM, on_term },
- { SIGINT, on_term } };
+                  { SIGUSR1, on_usr1 },
+                  { SIGUSR2, on_usr2 },
+                  { SIGTERM, on_term },
+                  { SIGINT, on_term } };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         s->signals[i] = evsignal_new(loop_base(s->loop), table[i].sig, table[i].fn, s);
@@ -68,6 +68,15 @@ int signals_init(struct server *s)
 
 void signals_free(struct server *s)
 {
+    static const int all[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT };
+    sigset_t set;
+
+    /* Without their events the signals would have their default effect, and the status with them. */
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        sigaddset(&set, all[i]);
+    }
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
     for (size_t i = 0; i < sizeof(s->signals) / sizeof(s->signals[0]); i++) {
         if (s->signals[i] != NULL) {
             event_free(s->signals[i]);

@@ -177,6 +177,23 @@ won "$PORT_A" 3 "$WORK/s"
 reload a
 good "$PORT_A" 3 "$WORK/s"
 
+# --- the ticket of another server ---------------------------------------------------------------
+
+# One that knew the client by its certificate: such tickets are longer than any of ours.
+free_ports OTHER
+background other openssl s_server -accept "127.0.0.1:$OTHER" -www -quiet -tls1_2 -Verify 1 \
+    -cert "$CERTS/a.pem" -key "$CERTS/a.key" -CAfile "$CERTS/ca.pem"
+wait_for_port "$OTHER"
+rm -f "$WORK/s"
+openssl s_client -connect "127.0.0.1:$OTHER" -tls1_2 -cert "$CERTS/client.pem" \
+    -key "$CERTS/client.key" -sess_out "$WORK/s" </dev/null >"$WORK/out" 2>&1 || true
+[ -s "$WORK/s" ] || { cat "$WORK/out"; fail "no session of another server"; }
+# Wherever wolfSSL was not built by contrib/build-wolfssl.sh it may take such a ticket for an attack.
+if compgen -G "$MODULE_DIR/../libwolfssl.so.*" >/dev/null; then
+    worthless "$PORT_A" 2 "$WORK/s"
+    s_client "$PORT_A" -sess_in "$WORK/s"
+fi
+
 stop_postern
 POSTERN_PID=$PID_B
 stop_postern
