@@ -107,7 +107,10 @@ static void change_group(struct out *o, enum group g)
     if (field_groups[g].in != o->open) {
         change_group(o, field_groups[g].in);
     }
-    json_raw(o->j, ",\"" + !o->comma, 1u + o->comma);
+    if (o->comma) {
+        json_lit(o->j, ",");
+    }
+    json_lit(o->j, "\"");
     json_raw(o->j, field_groups[g].key, strlen(field_groups[g].key));
     json_lit(o->j, "\":{");
     o->open = g;

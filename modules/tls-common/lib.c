@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <wolfssl/error-ssl.h>
+#include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 #if TLS_HAVE_CPUID_CLEAR
 #include <wolfssl/wolfcrypt/cpuid.h>
@@ -78,6 +79,10 @@ void tls_thread_leave(void)
         (void)wc_FreeRng(&t->rng);
         t->rng_ready = false;
     }
+#ifdef FP_ECC
+    /* Some builds keep multiples of points, 13 MiB of them, in each thread. */
+    wc_ecc_fp_free();
+#endif
 }
 
 int tls_random(uint8_t *p, size_t n)

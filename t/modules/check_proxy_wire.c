@@ -11,6 +11,8 @@ static const char tcp4[12] = RIG_TCP4;
 
 /* --- version 1 ------------------------------------------------------------------------------- */
 
+#define LONGEST_IP6 "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"
+
 START_TEST(v1_good)
 {
     static const struct {
@@ -55,8 +57,7 @@ START_TEST(v1_unknown)
         "PROXY UNKNOWN\r\n",
         "PROXY UNKNOWN anything at all \x01\xff\r\n",
         "PROXY UNKNOWN \r\n",
-        "PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
-        "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n",
+        "PROXY UNKNOWN " LONGEST_IP6 " " LONGEST_IP6 " 65535 65535\r\n",
     };
 
     ck_assert_uint_eq(strlen(lines[3]), PROXY_V1_MAX);
@@ -110,8 +111,7 @@ START_TEST(v1_bad)
         "PROXY UNKNOWNS\r\n",
         "PROXY UNKNOW\r\n",
         /* 108 bytes */
-        "PROXY UNKNOWN fffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
-        "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n",
+        "PROXY UNKNOWN f" LONGEST_IP6 " " LONGEST_IP6 " 65535 65535\r\n",
     };
     static const char nul[] = "PROXY TCP4 1.2.3.4\0 1.2.3.4 1 2\r\n";
     char endless[PROXY_V1_MAX + 40] = "PROXY ";
