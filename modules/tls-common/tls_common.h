@@ -258,12 +258,14 @@ void tls_var_facts(struct pst_value *v, uint32_t which, const struct tls_facts *
 #define TLS_OPTIONS_PARAMS                                                                         \
     { .name = "min_version",                                                                       \
       .type = PST_OPT_STR,                                                                         \
+      .def = "1.2",                                                                                \
       .choices = "1.2|1.3",                                                                        \
-      .help = "oldest TLS version (1.2)" },                                                        \
+      .help = "oldest TLS version" },                                                              \
         { .name = "max_version",                                                                   \
           .type = PST_OPT_STR,                                                                     \
+          .def = "1.3",                                                                            \
           .choices = "1.2|1.3",                                                                    \
-          .help = "newest TLS version (1.3)" },                                                    \
+          .help = "newest TLS version" },                                                          \
         { .name = "ciphers",                                                                       \
           .type = PST_OPT_STR,                                                                     \
           .flags = PST_OPT_LIST,                                                                   \
