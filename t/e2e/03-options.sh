@@ -8,7 +8,11 @@
 grep -q "module no-such-module: .*No such file" "$WORK/err" || fail "what was not found"
 "$POSTERN" --options "$MODULE_DIR/ip-restrictions.so" >"$WORK/out"
 grep -qE "^default +deny\|allow +deny +" "$WORK/out" || fail "no row for a default"
-echo "module_dir = \"$MODULE_DIR\";" >"$WORK/postern.conf"
+cat >"$WORK/postern.conf" <<EOC
+module_dir = "$MODULE_DIR";
+listeners = ( { name = "public"; address = "127.0.0.1:443"; } );
+edges = ( { name = "a"; domains = [ "a.test" ]; upstream = "127.0.0.1:80"; } );
+EOC
 assert_eq "$(cat "$WORK/out")" "$("$POSTERN" -O ip-restrictions -c "$WORK/postern.conf")" \
     "the same by name"
 
