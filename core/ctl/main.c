@@ -291,5 +291,9 @@ int main(int argc, char **argv)
     rc = show == NULL ? lost("out of memory") : receive(talk, show, c, &o);
     show_free(show);
     talk_free(talk);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        (void)fprintf(stderr, "posternctl: standard output: %s\n", strerror(errno));
+        rc = rc == EXIT_OK ? EXIT_FAILED : rc;
+    }
     return rc;
 }

@@ -105,6 +105,8 @@ struct tls_role {
     int32_t (*fail)(struct tls_stream *t, int err);
     /* After each read; NULL: nothing to do then. [worker] */
     void (*after_read)(struct tls_stream *t);
+    /* It is closed before its handshake was over; NULL: nothing to do then. [worker] */
+    void (*unfinished)(struct tls_stream *t);
 };
 
 /* First member of a connection's state, which is the context of the stream's operations. */
