@@ -341,6 +341,16 @@ const char *control_path(const struct conf *conf)
     return !c->enabled ? NULL : c->socket != NULL ? c->socket : DEFAULT_SOCKET;
 }
 
+/* Nobody asked for the default one: it is there when its folder is, or when it was before an upgrade,
+ * by a user who may not write there. */
+static bool is_wanted(const struct server *s, const struct conf_control *c)
+{
+    const struct conf_addr a = { .kind = CONF_ADDR_UNIX, .path = DEFAULT_SOCKET };
+
+    return c->enabled && (c->socket != NULL || inherited_count(&s->inherited, &a) > 0 ||
+                          access(DEFAULT_DIR, W_OK) == 0);
+}
+
 bool control_open(struct server *s, const struct conf *conf, struct conf_errors *errors,
                   struct control **out)
 {
@@ -350,8 +360,7 @@ bool control_open(struct server *s, const struct conf *conf, struct conf_errors 
     gid_t gid;
     int fd;
 
-    /* Nobody asked for the default one: it is there when its folder is. */
-    if (!c->enabled || (c->socket == NULL && access(DEFAULT_DIR, W_OK) != 0)) {
+    if (!is_wanted(s, c)) {
         return true;
     }
     if (!find_group(c->group, &gid)) {
