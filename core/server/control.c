@@ -139,6 +139,13 @@ static void end_of_process(struct session *s, bool at_once)
     }
 }
 
+static void reopen(struct session *s)
+{
+    bool all = server_reopen(control_of(s)->server) == ERR_OK;
+
+    control_end(s, all ? NULL : "not every file could be opened again; the log says which and why");
+}
+
 static void level(struct session *s)
 {
     const struct control_request *r = &client_of(s)->req;
@@ -175,6 +182,9 @@ static void run(struct session *s)
     switch (client_of(s)->req.command) {
     case CONTROL_RELOAD:
         reload(s);
+        break;
+    case CONTROL_REOPEN:
+        reopen(s);
         break;
     case CONTROL_UPGRADE:
         upgrade(s);
