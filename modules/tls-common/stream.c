@@ -107,6 +107,13 @@ static int64_t do_read(void *ctx, struct pst_iov *v, uint32_t n)
     if (i == n) {
         return PST_ERR_INVALID;
     }
+    if (wolfSSL_pending(t->ssl) == 0) {
+        int32_t want = tls_io_look(&t->io);
+
+        if (want != PST_OK) {
+            return want;
+        }
+    }
     rc = wolfSSL_read(t->ssl, v[i].p, v[i].n < INT32_MAX ? (int)v[i].n : INT32_MAX);
     if (rc > 0) {
         tls_io_earn(&t->io, (size_t)rc);
@@ -207,6 +214,9 @@ static void do_close(void *ctx, uint32_t how)
 {
     struct tls_stream *t = ctx;
 
+    if (!t->done && t->failed == 0 && t->role->unfinished != NULL) {
+        t->role->unfinished(t);
+    }
     if (how == PST_CLOSE_GRACEFUL && !t->io.muted) {
         send_close_notify(t);
         (void)tls_io_push(&t->io);
