@@ -62,7 +62,7 @@ for name in b.test wild.test a.test.evil.test geo.test; do
 done
 wait_for_log 'reason=denied .*stage=on_client_hello module=sni-allow code=sni-unlisted' "$POSTERN_LOG"
 assert_eq "one b.test /" "$(answer "$EDGE" b.test)" "not enforced"
-wait_for_log 'would be denied.*module=sni-allow code=sni-unlisted' "$POSTERN_LOG"
+wait_for_log 'would be denied.*module=sni-allow .*code=sni-unlisted' "$POSTERN_LOG"
 
 say "a list that is reloaded, and one that is wrong"
 printf 'b.test\n' >"$WORK/names"

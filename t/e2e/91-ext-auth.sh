@@ -60,7 +60,7 @@ assert_grep '"client": "127.0.0.1", "sni": "good.test", "edge": "good"' "$WORK/a
 assert_eq "" "$(answer bad)" "denied"
 wait_for_log 'edge=bad .*code=auth-denied .*bad.test is not for 127.0.0.1' "$POSTERN_LOG"
 assert_eq "one shadow.test /" "$(answer shadow)" "not enforced"
-wait_for_log 'would be denied.*code=auth-denied' "$POSTERN_LOG"
+wait_for_log 'would be denied.*module=ext-auth .*code=auth-denied' "$POSTERN_LOG"
 
 say "no answers"
 failed slow 'took too long'
@@ -74,18 +74,19 @@ assert_eq "one last.test /" "$(answer last)" "an edge without it"
 say "a client that goes away while it waits, and one too many"
 asked()
 {
-    [ "$(grep -c '"waits.test"' "$WORK/odd.log")" -ge "$1" ]
+    [ "$(grep -c '^silent .*"waits.test"' "$WORK/odd.log")" -ge "$1" ]
 }
 "$TOOLS_DIR/hello_gen" --sni waits.test >"$WORK/hello"
-background waiting "$TCP_PEER" --timeout 60 connect "127.0.0.1:$PORT" send-file "$WORK/hello" recv-all
-WAITING=$PID
+mkfifo "$WORK/go"
+background waiting "$TCP_PEER" --timeout "$DEADLINE" connect "127.0.0.1:$PORT" \
+    send-file "$WORK/hello" send-file "$WORK/go" rst
 wait_until "$DEADLINE" asked 1 || fail "no question"
 failed waits 'too many questions'
-kill -KILL "$WAITING"
+: >"$WORK/go"
 wait_for_log '^gone .*"waits.test"' "$WORK/odd.log"
-wait_for_log 'edge=waits .*side=client' "$POSTERN_LOG"
+wait_for_log 'edge=waits .*reason=reset side=client' "$POSTERN_LOG"
 # Its place is free again.
-background waiting "$TCP_PEER" --timeout 60 connect "127.0.0.1:$PORT" send-file "$WORK/hello" recv-all
+background again "$TCP_PEER" --timeout 60 connect "127.0.0.1:$PORT" send-file "$WORK/hello" hold
 wait_until "$DEADLINE" asked 2 || fail "no place for another question"
 
 say "a server that comes back, and a stop while a client waits"

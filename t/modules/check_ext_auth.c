@@ -113,8 +113,8 @@ START_TEST(answers)
         answered("{\"reason\":\"not today\",\"allow\":false}\n", "auth-denied", "not today"),
         PST_DENY);
     ck_assert_int_eq(answered(" { \"v\" : 2 , \"allow\" : true } \r\n", "", ""), PST_NEXT);
-    ck_assert_int_eq(fake_host_metric(host, "ext-auth", "answers{answer=\"allow\"}"), 2);
-    ck_assert_int_eq(fake_host_metric(host, "ext-auth", "answers{answer=\"deny\"}"), 2);
+    ck_assert_int_eq(fake_host_metric(host, "ext-auth", "allowed"), 2);
+    ck_assert_int_eq(fake_host_metric(host, "ext-auth", "denied"), 2);
 }
 END_TEST
 

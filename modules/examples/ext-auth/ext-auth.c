@@ -80,13 +80,14 @@ static int32_t load(const struct pst_host *h)
     host = h;
     var_client = h->var_id("conn.client_ip");
     var_edge = h->var_id("edge.name");
-    metric_allowed = h->metric_define(NAME, "answers{answer=\"allow\"}", "answers of the server",
-                                      PST_METRIC_COUNTER);
-    metric_denied = h->metric_define(NAME, "answers{answer=\"deny\"}", "answers of the server",
-                                     PST_METRIC_COUNTER);
+    metric_allowed = h->metric_define(NAME, "allowed", "clients let in", PST_METRIC_COUNTER);
+    metric_denied = h->metric_define(NAME, "denied", "clients kept out", PST_METRIC_COUNTER);
     metric_failed =
         h->metric_define(NAME, "failures", "questions without an answer", PST_METRIC_COUNTER);
-    return var_client < 0 || var_edge < 0 ? PST_ERR : PST_OK;
+    return var_client < 0 || var_edge < 0 || metric_allowed < 0 || metric_denied < 0 ||
+                   metric_failed < 0
+               ? PST_ERR
+               : PST_OK;
 }
 
 static int32_t read_config(const pst_cfg *cfg, struct config *c)
