@@ -47,7 +47,7 @@ pc()
 }
 
 moduledir=$(pc moduledir)
-destdir=$root
+export destdir=$root
 [ "$(pkg-config --variable=moduledir postern-module)" != "$moduledir" ] || destdir=
 sbindir=$(pc sbindir)
 bindir=$(find "$root" -name postern-module-check -type f)

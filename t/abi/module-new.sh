@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # postern-module-new, as installed: what it writes builds without a warning and passes its own
 # tests, in a running Postern too, and is loaded after make install. What it refuses is not written.
+set -eu
 . "$top_srcdir/t/abi/installed.sh"
 
 fail()

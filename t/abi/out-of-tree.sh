@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # As an author of a module: install Postern somewhere, build the example with pkg-config alone, test
 # it with the installed fake host, and have the daemon load it.
+set -eu
 . "$top_srcdir/t/abi/installed.sh"
 
 mkdir "$tmp/src"

@@ -34,6 +34,12 @@ if [ -e "$MODULE_DIR/tls-termination.so" ]; then
     passes tls-termination -c "terminate_at = \"edge\";
         certificates = ( { certificate = \"$tmp/certs/a.pem\"; key = \"$tmp/certs/a.key\"; } );"
 fi
+passes sni-allow "file=$top_srcdir/modules/examples/sni-allow/names.example"
+passes ext-auth "socket=$tmp/nobody"
+if [ -e "$MODULE_DIR/geo.so" ]; then
+    python3 "$top_srcdir/t/tools/mmdb_write.py" "$tmp/country.mmdb" 192.0.2.0/24=DE 2001:db8::/32=JP
+    passes geo "database=$tmp/country.mmdb" allow=DE
+fi
 passes frozen-deny net=192.0.2.0/24
 passes frozen-mix
 passes frozen-wait
