@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "core/base/err.h"
 
@@ -83,7 +85,9 @@ static void process_key_draw(void)
         ssize_t n = getrandom(process_key + have, sizeof(process_key) - have, 0);
 
         if (n < 0 && errno != EINTR) {
-            abort(); /* a predictable key would let peers pick colliding names */
+            /* A predictable key would let peers pick colliding names. */
+            fprintf(stderr, "postern: error: no random bytes: %s\n", strerror(errno));
+            _exit(EXIT_FAILURE);
         }
         have += n > 0 ? (size_t)n : 0;
     }

@@ -43,6 +43,7 @@ struct line_sink {
 
 struct line_writer {
     pthread_mutex_t lock;
+    pthread_cond_t end; /* `ended` has become true */
     pthread_t thread;
     int wake_fd;
     unsigned delay_ms;
@@ -52,7 +53,7 @@ struct line_writer {
     /* Under the lock. */
     struct line_sink *sinks;
     unsigned n_sinks;
-    bool stop;
+    bool stop, ended;
     uint64_t stop_at;
 
     /* The writer's own. */

@@ -15,7 +15,7 @@
 /* A full target is looked at this often, whatever the poller says: its sink may have been closed. */
 #define LOOK_NS NS_PER_S
 /* How long line_writer_free() waits for a thread that hangs in a system call, beyond its deadline. */
-#define JOIN_S 1
+#define JOIN_MS 1000
 
 void line_writer_wake(struct line_writer *w)
 {
@@ -104,10 +104,15 @@ static void *writer(void *arg)
             until = earlier(until, s->full ? clock_ns() + LOOK_NS : s->retry_at);
         }
         if (stop && (all || clock_ns() >= stop_at)) {
-            return NULL;
+            break;
         }
         sleep_until(w, n, stop ? earlier(stop_at, until) : until);
     }
+    pthread_mutex_lock(&w->lock);
+    w->ended = true;
+    pthread_cond_signal(&w->end);
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
 }
 
 static int writer_start(struct line_writer *w)
@@ -135,10 +140,12 @@ struct line_writer *line_writer_new(unsigned delay_ms)
     w->max_fds = 1;
     w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->end, NULL);
     if (w->fds == NULL || w->wake_fd < 0 || writer_start(w) != 0) {
         if (w->wake_fd >= 0) {
             close(w->wake_fd);
         }
+        pthread_cond_destroy(&w->end);
         pthread_mutex_destroy(&w->lock);
         free(w->fds);
         free(w);
@@ -149,19 +156,22 @@ struct line_writer *line_writer_new(unsigned delay_ms)
 
 uint64_t line_writer_free(struct line_writer *w, unsigned ms)
 {
-    struct timespec limit;
+    const struct timespec limit = clock_after_ms(ms + JOIN_MS);
     uint64_t dropped = 0;
+    bool ended;
 
     pthread_mutex_lock(&w->lock);
     w->stop = true;
     w->stop_at = clock_ns() + ms * NS_PER_MS;
-    pthread_mutex_unlock(&w->lock);
     line_writer_wake(w);
-    clock_gettime(CLOCK_REALTIME, &limit);
-    limit.tv_sec += (time_t)(ms / 1000) + JOIN_S;
-    if (pthread_timedjoin_np(w->thread, NULL, &limit) != 0) {
+    while (!w->ended && pthread_cond_clockwait(&w->end, &w->lock, CLOCK_MONOTONIC, &limit) == 0) {
+    }
+    ended = w->ended;
+    pthread_mutex_unlock(&w->lock);
+    if (!ended) {
         return 0; /* it hangs in a disk: what it uses cannot be freed, the process ends without it */
     }
+    pthread_join(w->thread, NULL);
     while (w->sinks != NULL) {
         struct line_sink *s = w->sinks;
 
@@ -169,6 +179,7 @@ uint64_t line_writer_free(struct line_writer *w, unsigned ms)
         dropped += line_sink_free(s);
     }
     close(w->wake_fd);
+    pthread_cond_destroy(&w->end);
     pthread_mutex_destroy(&w->lock);
     free(w->fds);
     free(w);

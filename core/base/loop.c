@@ -213,6 +213,18 @@ uint64_t loop_turn(const struct loop *l)
     return l->turn;
 }
 
+bool loop_timer(struct event *timer, uint64_t ms)
+{
+    const struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
+                                .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+
+    if (event_add(timer, &tv) == 0) {
+        return true;
+    }
+    event_active(timer, EV_TIMEOUT, 0);
+    return false;
+}
+
 void loop_defer(struct loop *l, struct task *t)
 {
     static const struct timeval at_once = { 0, 0 };

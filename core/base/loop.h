@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct event;
 struct event_base;
 struct loop;
 
@@ -42,6 +43,12 @@ uint64_t loop_now(struct loop *l);
 
 /* How many turns there have been: equal for two moments inside one. [own thread] */
 uint64_t loop_turn(const struct loop *l);
+
+/*
+ * Arm a timer of this loop. Without memory for it, it fires in the next pass: a wait that has lost
+ * its deadline would be worse than one that is cut short. True: as asked. [own thread]
+ */
+bool loop_timer(struct event *timer, uint64_t ms);
 
 /* Queue a task; a no-op when it is queued already. Runs after the current callback. [own thread] */
 void loop_defer(struct loop *l, struct task *t);

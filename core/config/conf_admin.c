@@ -80,6 +80,16 @@ static bool read_user(struct conf_priv *p, const config_setting_t *s, void *base
     return true;
 }
 
+static size_t first_line(const char *p, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && p[i] != '\r' && p[i] != '\n') {
+        i++;
+    }
+    return i;
+}
+
 /* Why a password file cannot be taken, NULL: text has its first line. */
 static const char *password_load(const char *path, char text[PASSWORD_MAX + 2])
 {
@@ -97,9 +107,12 @@ static const char *password_load(const char *path, char text[PASSWORD_MAX + 2])
     } else if ((n = read(fd, text, PASSWORD_MAX + 1)) < 0) {
         why = strerror(errno);
     } else {
-        text[n] = '\0';
-        text[strcspn(text, "\r\n")] = '\0';
-        if (text[0] == '\0') {
+        size_t len = first_line(text, (size_t)n);
+
+        text[len] = '\0';
+        if (strlen(text) != len) {
+            why = "its first line has a zero byte";
+        } else if (text[0] == '\0') {
             why = "its first line is empty";
         } else if (strlen(text) > PASSWORD_MAX) {
             why = "its first line is too long";

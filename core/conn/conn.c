@@ -73,11 +73,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
 void conn_deadline(struct conn *c, uint64_t ms, uint32_t reason)
 {
-    struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
-                          .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
-
-    c->setup->timer_reason = reason;
-    (void)evtimer_add(&c->setup->timer, &tv);
+    c->setup->timer_reason = loop_timer(&c->setup->timer, ms) ? reason : PST_END_INTERNAL;
     c->setup->timer_armed = true;
 }
 

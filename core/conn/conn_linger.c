@@ -63,7 +63,6 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 void conn_linger(struct conn_worker *w, struct generation *g, struct stream *s)
 {
-    const struct timeval tv = { .tv_sec = LINGER_MS / 1000 };
     struct lingering *l = calloc(1, sizeof(*l));
 
     (void)stream_shutdown_write(s);
@@ -77,14 +76,14 @@ void conn_linger(struct conn_worker *w, struct generation *g, struct stream *s)
     l->s = s;
     list_append(&w->lingers, &l->node);
     (void)evtimer_assign(&l->timer, loop_base(w->loop), on_timer, l);
-    (void)evtimer_add(&l->timer, &tv);
+    (void)loop_timer(&l->timer, LINGER_MS);
     stream_on_ready(s, on_ready, l);
     stream_interest(s, PST_STREAM_READ);
 }
 
 void conn_linger_end_all(struct conn_worker *w)
 {
-    list_each_safe(it, tmp, &w->lingers) {
+    list_each_safe (it, tmp, &w->lingers) {
         linger_end(list_entry(it, struct lingering, node));
     }
 }

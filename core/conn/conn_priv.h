@@ -43,43 +43,44 @@ enum conn_state {
 /* What a state function answers: go on with the (new) state, or wait for an event. */
 enum conn_step { STEP_GO, STEP_WAIT };
 
-/* Everything that is only needed until the relay starts; freed then. */
-struct conn_setup {
-    struct event timer;        /* the one deadline of the current wait                  */
-    struct event hup;          /* hang-up watch while suspended                         */
-    struct hello_reader hello;
-    struct buf wire;           /* what was read from the client so far                  */
-    size_t fed;                /* of it, given to the hello parser                      */
-    uint64_t hello_deadline;   /* absolute, monotonic ns: one for preface and hello     */
-    struct ticket *ticket;     /* not NULL: a hook is suspended                         */
-    struct ticket *fresh;      /* made by suspend() in the hook that runs now           */
-    uint32_t step;             /* next hook of the current stage                        */
-    uint32_t timer_reason;     /* PST_END_* when the timer fires                        */
-    int32_t resumed;           /* verdict given back by a ticket, 0: none               */
-    bool in_hook, hup_armed, timer_armed, pending_counted;
-    bool client_eof;
-    bool tls_seen, not_tls;    /* the first byte was one of TLS, was not                */
-    bool claimed;              /* a stream was supplied in this stage                   */
-    bool supplied;             /* the upstream's stream is a module's                   */
-    bool upstream_stacked;
-    bool overload;             /* suspend() was refused in the hook that runs: max_pending */
-    bool last_was_tls;         /* the last target failed in its handshake               */
-    bool again;                /* the next dial is another try with the same target     */
-    bool tried_again;          /* it has had that                                       */
-    int last_errno;
-    struct upstream_choice target; /* the one being tried                                */
-    struct edge *named;        /* by set_edge()                                         */
-    struct instance *running;  /* whose hook runs                                       */
-    const struct pst_addr *chosen;   /* by upstream_choose(), in the arena                    */
-    struct dial *dial;
-    struct buf app;            /* PST_LAYER_APP                                         */
-    struct pst_preface preface;
-};
-
 /* Who ended it and why: filled by conn_deny_note() and conn_end(). */
 struct conn_why {
-    const char *module; /* NULL: the core */
+    const char *module;      /* NULL: the core */
     const char *code, *text; /* in the arena or static */
+};
+
+/* Everything that is only needed until the relay starts; freed then. */
+struct conn_setup {
+    struct event timer; /* the one deadline of the current wait                  */
+    struct event hup;   /* hang-up watch while suspended                         */
+    struct hello_reader hello;
+    struct buf wire;         /* what was read from the client so far                  */
+    size_t fed;              /* of it, given to the hello parser                      */
+    uint64_t hello_deadline; /* absolute, monotonic ns: one for preface and hello     */
+    struct ticket *ticket;   /* not NULL: a hook is suspended                         */
+    struct ticket *fresh;    /* made by suspend() in the hook that runs now           */
+    uint32_t step;           /* next hook of the current stage                        */
+    uint32_t timer_reason;   /* PST_END_* when the timer fires                        */
+    int32_t resumed;         /* verdict given back by a ticket, 0: none               */
+    bool in_hook, hup_armed, timer_armed, pending_counted;
+    bool client_eof;
+    bool tls_seen, not_tls; /* the first byte was one of TLS, was not                */
+    bool claimed;           /* a stream was supplied in this stage                   */
+    bool supplied;          /* the upstream's stream is a module's                   */
+    bool upstream_stacked;
+    bool overload;     /* suspend() was refused in the hook that runs: max_pending */
+    bool last_was_tls; /* the last target failed in its handshake               */
+    bool again;        /* the next dial is another try with the same target     */
+    bool tried_again;  /* it has had that                                       */
+    int last_errno;
+    struct conn_why noted;         /* by the hook that stacked the upstream's transport      */
+    struct upstream_choice target; /* the one being tried                                */
+    struct edge *named;            /* by set_edge()                                         */
+    struct instance *running;      /* whose hook runs                                       */
+    const struct pst_addr *chosen; /* by upstream_choose(), in the arena                    */
+    struct dial *dial;
+    struct buf app; /* PST_LAYER_APP                                         */
+    struct pst_preface preface;
 };
 
 struct conn_shadow {
@@ -104,9 +105,9 @@ struct conn {
     struct arena arena;
     struct var_cache vars;
     struct watch_scope *scope;
-    struct task task;         /* runs conn_advance(), or ends the connection when `kill` is set */
+    struct task task; /* runs conn_advance(), or ends the connection when `kill` is set */
     void *listener_state, *edge_state;
-    const char *sni;          /* in the arena, NULL: none */
+    const char *sni; /* in the arena, NULL: none */
     struct conn_shadow *shadow;
     const char *upstream_name; /* as configured; NULL: no target was tried   */
     const char *upstream_host; /* its host name, NULL: it has none           */
@@ -118,12 +119,12 @@ struct conn {
     struct pst_addr peer, client_addr, local, upstream_addr;
     uint32_t sni_n;
     uint32_t tries;
-    uint8_t state;            /* enum conn_state */
-    uint8_t stage;            /* the last one entered */
+    uint8_t state; /* enum conn_state */
+    uint8_t stage; /* the last one entered */
     bool kill;
     bool local_known;
-    bool denied;              /* `why` is a denial */
-    bool upstream_tls;        /* the target is a "tls://" one */
+    bool denied;       /* `why` is a denial */
+    bool upstream_tls; /* the target is a "tls://" one */
     /* TLS alerts plus one, 0: none; indexed by conn_alert_slot() */
     uint8_t alerts[CONN_ALERTS];
     struct upstream_walk walk; /* its current target is counted until the end */
@@ -137,13 +138,13 @@ static inline unsigned conn_alert_slot(uint32_t side, bool received)
 
 /* How a connection ends. */
 struct conn_end {
-    uint32_t reason;    /* PST_END_*                                        */
-    uint32_t side;      /* PST_SIDE_*, 0: we                                */
+    uint32_t reason; /* PST_END_*                                        */
+    uint32_t side;   /* PST_SIDE_*, 0: we                                */
     int sys_errno;
-    uint8_t alert;      /* TLS alert to send in the clear, 0: none          */
-    bool abort;         /* the client gets RST                              */
+    uint8_t alert; /* TLS alert to send in the clear, 0: none          */
+    bool abort;    /* the client gets RST                              */
     bool truncated;
-    bool linger;        /* the client's last bytes are still to arrive     */
+    bool linger;             /* the client's last bytes are still to arrive     */
     const char *code, *text; /* static or in the arena; kept unless a module denied */
 };
 

@@ -221,7 +221,7 @@ static int32_t run_hook(struct conn *c, const struct chain_step *st, uint32_t st
                         void *arg)
 {
     struct conn_setup *s = c->setup;
-    bool claimed = s->claimed;
+    bool claimed = s->claimed, stacked = s->upstream_stacked;
     int32_t v;
 
     c->why = (struct conn_why){ 0 };
@@ -230,6 +230,9 @@ static int32_t run_hook(struct conn *c, const struct chain_step *st, uint32_t st
     s->in_hook = true;
     v = call_hook(c, st, stage, state, arg);
     s->in_hook = false;
+    if (s->upstream_stacked && !stacked) {
+        s->noted = c->why; /* why its handshake will fail, if it knows already */
+    }
     /* Whoever went on would pass by the handshake of that stream, or lose it to another. */
     if (s->claimed && !claimed && v != PST_CLAIM && v != PST_ERROR &&
         !(v == PST_DENY && st->instance->enforce)) {

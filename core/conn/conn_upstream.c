@@ -277,6 +277,7 @@ enum conn_step conn_dial(struct conn *c)
     }
     /* What was wrong with the target before is over. */
     c->why = (struct conn_why){ 0 };
+    c->t_connected = 0;
     c->alerts[conn_alert_slot(PST_SIDE_UPSTREAM, false)] = 0;
     c->alerts[conn_alert_slot(PST_SIDE_UPSTREAM, true)] = 0;
     s->dial = dial_start(c->w->loop, &s->target.addr, s->target.path, &o, &at_once, on_dialled, c);
@@ -304,6 +305,7 @@ enum conn_step conn_upstream_ready(struct conn *c)
 
     buf_clear(&s->app);
     s->upstream_stacked = false;
+    s->noted = (struct conn_why){ 0 };
     if (conn_stage(c, PST_STAGE_UPSTREAM_READY, NULL) != PST_NEXT) {
         return STEP_WAIT;
     }
@@ -339,6 +341,9 @@ void conn_upstream_failed(struct conn *c, int32_t rc, int sys_errno)
     s->again = rc == PST_AGAIN && !s->tried_again && !s->supplied;
     if (!s->again) {
         conn_count_handshake_failed(PST_SIDE_UPSTREAM);
+    }
+    if (c->why.code == NULL) {
+        c->why = s->noted;
     }
     if (c->why.code == NULL) {
         c->why.code = "upstream-handshake";

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "core/base/clock.h"
 #include "core/base/list.h"
 #include "core/base/loop.h"
 #include "core/module/watch.h"
@@ -33,17 +34,19 @@ struct offload_job {
 
 static struct {
     pthread_mutex_t lock;
-    pthread_cond_t work;
+    pthread_cond_t work, end;
     struct list queue;
     size_t queued;
     unsigned limit;   /* of threads */
     unsigned threads; /* running    */
     unsigned idle;    /* of them, waiting for work */
+    unsigned ended;   /* of them, not joined yet   */
     bool stopped;
     pthread_t ids[THREADS_MAX];
 } pool = {
     .lock = PTHREAD_MUTEX_INITIALIZER,
     .work = PTHREAD_COND_INITIALIZER,
+    .end = PTHREAD_COND_INITIALIZER,
     .queue = { &pool.queue, &pool.queue },
     .limit = THREADS_DEFAULT,
 };
@@ -86,6 +89,8 @@ static void *pool_thread(void *arg)
         loop_post(j->loop, &j->msg);
         pthread_mutex_lock(&pool.lock);
     }
+    pool.ended++;
+    pthread_cond_signal(&pool.end);
     pthread_mutex_unlock(&pool.lock);
     return NULL;
 }
@@ -115,16 +120,9 @@ void offload_start(unsigned n)
 
 bool offload_stop(uint64_t ms)
 {
-    struct timespec until;
-    unsigned left = 0;
+    const struct timespec until = clock_after_ms(ms);
+    bool all;
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000 * 1000000);
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     pthread_mutex_lock(&pool.lock);
     pool.stopped = true;
     while (!list_empty(&pool.queue)) {
@@ -132,19 +130,19 @@ bool offload_stop(uint64_t ms)
         j->dropped = true;
         loop_post(j->loop, &j->msg);
     }
-    unsigned n = pool.threads;
     pthread_cond_broadcast(&pool.work);
-    pthread_mutex_unlock(&pool.lock);
-
-    for (unsigned i = 0; i < n; i++) {
-        if (pthread_timedjoin_np(pool.ids[i], NULL, &until) != 0) {
-            pool.ids[left++] = pool.ids[i];
-        }
+    while (pool.ended < pool.threads &&
+           pthread_cond_clockwait(&pool.end, &pool.lock, CLOCK_MONOTONIC, &until) == 0) {
     }
-    pthread_mutex_lock(&pool.lock);
-    pool.threads = left;
+    all = pool.ended == pool.threads;
+    if (all) {
+        for (unsigned i = 0; i < pool.threads; i++) {
+            pthread_join(pool.ids[i], NULL);
+        }
+        pool.threads = pool.ended = 0;
+    }
     pthread_mutex_unlock(&pool.lock);
-    return left == 0;
+    return all;
 }
 
 int32_t offload_run(struct watch_scope *s, void (*job)(void *arg),
@@ -190,8 +188,7 @@ int32_t offload_run(struct watch_scope *s, void (*job)(void *arg),
 void offload_abandon(struct watch_scope *s)
 {
     pthread_mutex_lock(&pool.lock);
-    list_each_safe(it, tmp, &s->jobs)
-    {
+    list_each_safe (it, tmp, &s->jobs) {
         struct offload_job *j = list_entry(it, struct offload_job, in_scope);
         list_remove(&j->in_scope);
         j->scope = NULL;

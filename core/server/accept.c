@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Accepting, on a worker. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #define ACCEPT_BATCH 16
 /* How long accepting pauses when descriptors or memory ran out. */
 #define PAUSE_MS 100
+/* The timer is never without a time, since to shorten that takes no memory, which may be what lacks. */
+#define REST_MS 86400000
 
 struct acceptor {
     struct event ev;
@@ -26,12 +29,16 @@ struct acceptor {
     uint64_t turn; /* of the loop, when the last whole batch was taken           */
 };
 
-static void accept_on(struct worker *w)
+/* False: not all are watched, for want of memory. */
+static bool accept_on(struct worker *w)
 {
+    bool ok = true;
+
     w->paused = false;
     for (struct acceptor *a = w->acceptors; a != NULL; a = a->next) {
-        (void)event_add(&a->ev, NULL);
+        ok = event_add(&a->ev, NULL) == 0 && ok;
     }
+    return ok;
 }
 
 static void accept_off(struct worker *w)
@@ -44,14 +51,13 @@ static void accept_off(struct worker *w)
 static void accept_pause(struct worker *w, const char *why)
 {
     static struct log_limit limit;
-    const struct timeval tv = { .tv_usec = PAUSE_MS * 1000 };
 
     if (w->paused) {
         return;
     }
     w->paused = true;
     accept_off(w);
-    (void)evtimer_add(&w->resume, &tv);
+    (void)loop_timer(&w->resume, PAUSE_MS);
     if (log_limit_ok(&limit, 3, NULL)) {
         LOG(PST_LOG_WARNING, "accepting is paused", LOGF_Z("reason", why),
             LOGF_U64("worker", w->index), LOGF_U64("connections", atomic_load(&w->shared->conns)),
@@ -78,15 +84,15 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    (void)evtimer_del(&w->resume);
+    (void)loop_timer(&w->resume, REST_MS);
     if (!w->paused || w->quiet) {
         return;
     }
     w->paused = false;
     if (is_full(w)) {
         accept_pause(w, "max_connections");
-    } else {
-        accept_on(w);
+    } else if (!accept_on(w)) {
+        accept_pause(w, "ENOMEM");
     }
 }
 
@@ -164,14 +170,13 @@ static struct acceptor *acceptor_find(struct worker *w, int fd)
     return a;
 }
 
+/* Takes one that accept_prepare() has made. */
 static void acceptor_add(struct worker *w, const struct binding *b, int fd)
 {
-    struct acceptor *a = calloc(1, sizeof(*a));
+    struct acceptor *a = w->spare;
 
-    if (a == NULL) {
-        LOG(PST_LOG_ERROR, "a worker cannot accept: out of memory", LOGF_U64("worker", w->index));
-        return;
-    }
+    assert(a != NULL);
+    w->spare = a->next;
     a->w = w;
     a->sock = b->sock;
     a->listener = b->listener;
@@ -179,8 +184,8 @@ static void acceptor_add(struct worker *w, const struct binding *b, int fd)
     (void)event_assign(&a->ev, loop_base(w->loop), a->fd, EV_READ | EV_PERSIST, on_accept, a);
     a->next = w->acceptors;
     w->acceptors = a;
-    if (!w->paused && !w->quiet) {
-        (void)event_add(&a->ev, NULL);
+    if (!w->paused && !w->quiet && event_add(&a->ev, NULL) != 0) {
+        accept_pause(w, "ENOMEM");
     }
 }
 
@@ -198,6 +203,38 @@ static void bind_one(struct worker *w, const struct binding *b)
         } else {
             acceptor_add(w, b, b->sock->fds[i]);
         }
+    }
+}
+
+int accept_prepare(struct worker *w, const struct bindings *b)
+{
+    size_t needed = 0;
+
+    for (size_t i = 0; i < b->n; i++) {
+        needed += b->at[i].sock->n_fds;
+    }
+    for (struct acceptor *a = w->spare; a != NULL && needed > 0; a = a->next) {
+        needed--;
+    }
+    for (; needed > 0; needed--) {
+        struct acceptor *a = calloc(1, sizeof(*a));
+
+        if (a == NULL) {
+            return ERR_NOMEM;
+        }
+        a->next = w->spare;
+        w->spare = a;
+    }
+    return ERR_OK;
+}
+
+static void spare_free(struct worker *w)
+{
+    while (w->spare != NULL) {
+        struct acceptor *a = w->spare;
+
+        w->spare = a->next;
+        free(a);
     }
 }
 
@@ -221,11 +258,13 @@ void accept_bind(struct worker *w, const struct bindings *b)
     for (size_t i = 0; b != NULL && i < b->n; i++) {
         bind_one(w, &b->at[i]);
     }
+    spare_free(w);
 }
 
 void accept_init(struct worker *w)
 {
-    (void)evtimer_assign(&w->resume, loop_base(w->loop), on_resume, w);
+    (void)event_assign(&w->resume, loop_base(w->loop), -1, EV_PERSIST, on_resume, w);
+    (void)loop_timer(&w->resume, REST_MS);
 }
 
 void accept_more(struct worker *w)

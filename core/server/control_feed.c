@@ -140,7 +140,6 @@ static void feed_free(struct feed *f)
 
 static void on_answer(struct worker_ask *a)
 {
-    const struct timeval tv = { .tv_usec = FETCH_MS * 1000 };
     struct feed_worker *fw = list_entry(a, struct feed_worker, ask);
     struct feed *f = fw->feed;
     struct control *ctl = f->ctl;
@@ -160,7 +159,7 @@ static void on_answer(struct worker_ask *a)
         control_feed_update(ctl);
     } else {
         endpoint_each(ctl->endpoint, welcome, NULL);
-        (void)evtimer_add(&f->timer, &tv);
+        (void)loop_timer(&f->timer, FETCH_MS);
     }
 }
 

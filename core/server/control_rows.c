@@ -50,7 +50,7 @@ static void status(const struct server *s, struct buf *b)
     json_str(&j, "version", PACKAGE_VERSION);
     json_u64(&j, "pid", (uint64_t)getpid());
     json_str(&j, "config", s->opts.conf);
-    json_u64(&j, "uptime_s", (clock_wall_us() - s->started_us) / 1000000);
+    json_u64(&j, "uptime_s", (clock_ns() - s->started_ns) / 1000000000);
     json_u64(&j, "workers", s->n_workers);
     json_u64(&j, "connections", atomic_load(&s->shared.conns));
     json_u64(&j, "max_connections", s->shared.max_conns);
@@ -62,9 +62,9 @@ static void status(const struct server *s, struct buf *b)
     json_u64(&j, "generations_alive", server_generations(s));
     json_u64(&j, "reloads", s->reloads.good);
     json_u64(&j, "reloads_refused", s->reloads.bad);
-    if (s->reloads.last_us != 0) {
+    if (s->reloads.last_ns != 0) {
         json_bool(&j, "last_reload_good", s->reloads.last_good);
-        json_u64(&j, "last_reload_s", (clock_wall_us() - s->reloads.last_us) / 1000000);
+        json_u64(&j, "last_reload_s", (clock_ns() - s->reloads.last_ns) / 1000000000);
     }
     json_str(&j, "log_level", log_level_name(log_level()));
     json_u64(&j, "log_lines_dropped", log_dropped());

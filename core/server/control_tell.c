@@ -183,7 +183,6 @@ static void progress(struct session *s, void *arg)
 
 static void on_progress(evutil_socket_t fd, short what, void *arg)
 {
-    const struct timeval tv = { .tv_usec = PROGRESS_MS * 1000 };
     struct control *ctl = arg;
     unsigned n = 0;
 
@@ -191,7 +190,7 @@ static void on_progress(evutil_socket_t fd, short what, void *arg)
     (void)what;
     endpoint_each(ctl->endpoint, progress, &n);
     if (n > 0) {
-        (void)evtimer_add(&ctl->progress, &tv);
+        (void)loop_timer(&ctl->progress, PROGRESS_MS);
     }
 }
 
@@ -202,10 +201,8 @@ void control_tell_init(struct control *ctl)
 
 void control_wait_end(struct session *s)
 {
-    static const struct timeval now = { 0, 0 };
-
     client_of(s)->wait = WAIT_END;
-    (void)evtimer_add(&control_of(s)->progress, &now);
+    (void)loop_timer(&control_of(s)->progress, 0);
 }
 
 static void tell_end(struct session *s, void *arg)

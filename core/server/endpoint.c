@@ -37,6 +37,7 @@ struct session {
     struct bufferevent *bev;
     struct event timer;
     struct task end;
+    uint64_t asked_at;
     uint64_t written, drained; /* bytes of the reply; drained at the last look */
     bool asked, cut_on_eof, wants_more, finishing, ending;
     max_align_t state[];
@@ -87,9 +88,15 @@ void session_finish(struct session *s)
 
 static void arm(struct session *s, int seconds)
 {
-    const struct timeval tv = { .tv_sec = seconds };
+    (void)loop_timer(&s->timer, (uint64_t)seconds * 1000);
+}
 
-    (void)evtimer_add(&s->timer, &tv);
+/* One that reads a little now and then shall not stay for ever. */
+static bool is_late(const struct session *s)
+{
+    uint64_t most = s->e->ops->reply_s;
+
+    return most > 0 && loop_now(s->e->loop) - s->asked_at >= most * 1000000000;
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -104,8 +111,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     }
     if (!s->asked) {
         s->asked = true;
+        s->asked_at = loop_now(s->e->loop);
         s->e->ops->refuse(s, true);
-    } else if (waiting(s) > 0 && drained == s->drained) {
+    } else if ((waiting(s) > 0 && drained == s->drained) || is_late(s)) {
         session_cut(s);
         return;
     }
@@ -117,20 +125,28 @@ static void on_read(struct bufferevent *bev, void *arg)
 {
     struct session *s = arg;
     struct evbuffer *in = bufferevent_get_input(bev);
-    size_t n = evbuffer_get_length(in);
+    size_t all = evbuffer_get_length(in), most = s->e->ops->request_most;
+    size_t n = all < most ? all : most;
+    const char *p;
 
     if (s->asked || s->ending) {
-        (void)evbuffer_drain(in, n);
+        (void)evbuffer_drain(in, all);
         return;
     }
-    if (s->e->ops->request(s, (const char *)evbuffer_pullup(in, -1), n)) {
+    p = (const char *)evbuffer_pullup(in, (ev_ssize_t)n);
+    if (p == NULL) {
+        session_cut(s);
+        return;
+    }
+    if (s->e->ops->request(s, p, n)) {
         s->asked = true;
-    } else if (n >= s->e->ops->request_most) {
+    } else if (n == most) {
         s->asked = true;
         s->e->ops->refuse(s, false);
     }
     if (s->asked) {
-        (void)evbuffer_drain(in, n);
+        s->asked_at = loop_now(s->e->loop);
+        (void)evbuffer_drain(in, all);
         arm(s, READ_S);
     }
 }
@@ -252,9 +268,11 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     (void)evtimer_assign(&s->timer, loop_base(e->loop), on_timer, s);
     arm(s, REQUEST_S);
     bufferevent_setcb(s->bev, on_read, on_written, on_event, s);
-    bufferevent_setwatermark(s->bev, EV_READ, 0, e->ops->request_most);
+    /* No upper mark for reading: libevent 2.1 crashes when it has no memory for one. */
     bufferevent_setwatermark(s->bev, EV_WRITE, ROOM / 2, 0);
-    (void)bufferevent_enable(s->bev, EV_READ | EV_WRITE);
+    if (bufferevent_enable(s->bev, EV_READ | EV_WRITE) != 0) {
+        session_cut(s);
+    }
 }
 
 static void on_accept_error(struct evconnlistener *listener, void *arg)

@@ -19,6 +19,7 @@ struct session; /* a client */
 struct endpoint_ops {
     unsigned most;       /* clients at once                                              */
     size_t request_most; /* bytes of a request; what comes after it is dropped           */
+    unsigned reply_s;    /* within which the reply must have been read; 0: no matter     */
     size_t state_size;   /* of session_state(), zeroed                                   */
     const char *busy;    /* what a client gets that is one too many                      */
     /* All bytes so far. True: that was the request, and the reply has been begun. */

@@ -18,7 +18,7 @@
 
 static const uint64_t bounds[] = { US(50), US(100), US(250), US(500), MS(1),   MS(2),   MS(5),
                                    MS(10), MS(25),  MS(50),  MS(100), MS(250), MS(500), MS(1000) };
-static const struct timeval period = { .tv_sec = 1 };
+#define PERIOD_MS 1000
 
 struct probe {
     struct worker_ask ask;
@@ -79,7 +79,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
             worker_ask(l->server->workers[i], &p->ask);
         }
     }
-    (void)evtimer_add(&l->timer, &period);
+    (void)loop_timer(&l->timer, PERIOD_MS);
 }
 
 struct lag *lag_new(struct server *s)
@@ -100,7 +100,7 @@ struct lag *lag_new(struct server *s)
         l->probes[i].ask.answered = on_answer;
     }
     (void)evtimer_assign(&l->timer, loop_base(s->loop), on_timer, l);
-    (void)evtimer_add(&l->timer, &period);
+    (void)loop_timer(&l->timer, PERIOD_MS);
     return l;
 }
 

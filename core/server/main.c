@@ -221,7 +221,11 @@ static bool start(struct server *s, struct conf *conf, struct conf_errors *error
     }
     inherited_log_works(&s->inherited);
     LOG(PST_LOG_INFO, "sandbox", LOGF_Z("parts", sandbox_text()));
-    if (signals_init(s) != ERR_OK || !workers_start(s)) {
+    if (signals_init(s) != ERR_OK) {
+        LOG(PST_LOG_ERROR, "signals cannot be watched: out of memory");
+        return false;
+    }
+    if (!workers_start(s)) {
         return false;
     }
     s->watchdog = watchdog_new(s);
@@ -290,7 +294,7 @@ static int run(struct server *s, struct conf *conf, struct conf_errors *errors)
 
 int main(int argc, char **argv)
 {
-    struct server s = { .reserve_fd = -1, .started_us = clock_wall_us() };
+    struct server s = { .reserve_fd = -1, .started_us = clock_wall_us(), .started_ns = clock_ns() };
     struct conf_errors *errors = NULL;
     struct conf *conf = NULL;
     int rc;
@@ -309,8 +313,10 @@ int main(int argc, char **argv)
     errors = conf_errors_new();
     conf = errors == NULL ? NULL : conf_load(s.opts.conf, errors);
     if (conf == NULL || conf_errors_count(errors) > 0) {
-        if (errors != NULL) {
+        if (errors != NULL && conf_errors_count(errors) > 0) {
             server_report(errors, false);
+        } else {
+            fprintf(stderr, "postern: error: out of memory\n");
         }
         conf_free(conf);
         goto out;

@@ -151,6 +151,7 @@ static void on_gone(struct session *s)
 static const struct endpoint_ops ops = {
     .most = CLIENTS_MAX,
     .request_most = 8192,
+    .reply_s = 60,
     .state_size = sizeof(struct reader),
     .busy = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
     .request = on_request,

@@ -58,7 +58,7 @@ static void reload_figures(struct prom *p, const struct server *s)
     prom_u64(p, "postern_reloads_total", &bad, s->reloads.bad);
     one(p, "postern_last_reload_successful", "gauge",
         "1 when the last reload, or the start, brought its configuration into force.",
-        s->reloads.last_us == 0 || s->reloads.last_good);
+        s->reloads.last_ns == 0 || s->reloads.last_good);
     one(p, "postern_generation", "gauge", "Number of the configuration that is in force.",
         s->serving == NULL ? 0 : s->serving->gen->id);
     one(p, "postern_generations", "gauge", "Configurations that are alive: in force or draining.",

@@ -20,13 +20,15 @@
 #include "core/base/clock.h"
 #include "core/base/err.h"
 
+/* Kept: when connections have taken all descriptors the manager must still hear of a reload. */
+static int notify_fd = -1;
+
 void notify(const char *state)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un un = { .sun_family = AF_UNIX };
     const struct timeval patience = { .tv_usec = 200 * 1000 };
     size_t n = path == NULL ? 0 : strlen(path);
-    int fd;
 
     if (n < 2 || n >= sizeof(un.sun_path) || (path[0] != '/' && path[0] != '@')) {
         return;
@@ -35,15 +37,16 @@ void notify(const char *state)
     if (path[0] == '@') {
         un.sun_path[0] = '\0';
     }
-    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return;
+    if (notify_fd < 0) {
+        notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (notify_fd < 0) {
+            return;
+        }
+        /* A manager that does not read must not stop the main thread. */
+        (void)setsockopt(notify_fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     }
-    /* A manager that does not read must not stop the main thread. */
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-    (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&un,
+    (void)sendto(notify_fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&un,
                  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
-    close(fd);
 }
 
 void notify_reloading(void)

@@ -196,7 +196,7 @@ static void reload_queued(struct server *s)
 /* `why` NULL: the new one is in force. */
 static void reload_over(struct server *s, const char *why)
 {
-    s->reloads.last_us = clock_wall_us();
+    s->reloads.last_ns = clock_ns();
     s->reloads.last_good = why == NULL;
     *(why == NULL ? &s->reloads.good : &s->reloads.bad) += 1;
     control_reload_over(s->control, s->serving->gen->id, why);
@@ -376,6 +376,8 @@ void server_reload(struct server *s)
         server_report(errors, true);
         control_reload_problems(s->control, errors);
         conf_errors_free(errors);
+    } else {
+        LOG(PST_LOG_ERROR, "configuration", LOGF_Z("problem", "out of memory"));
     }
     if (s->next == NULL) {
         LOG(PST_LOG_ERROR, "reload refused; the old configuration serves on",

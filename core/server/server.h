@@ -53,7 +53,7 @@ struct server {
     struct resolver *resolver;
     struct inherited inherited;
     struct upgrade *upgrade;
-    struct watchdog *watchdog;    /* NULL: nobody watches */
+    struct watchdog *watchdog; /* NULL: nobody watches */
     struct worker_shared shared;
     struct worker **workers;
     unsigned n_workers;
@@ -67,9 +67,10 @@ struct server {
     struct control *control;      /* NULL: no control socket */
     struct metrics_http *metrics; /* NULL: no metrics over HTTP */
     uint64_t started_us;          /* Unix time */
+    uint64_t started_ns;          /* monotonic */
     struct {
         uint64_t good, bad; /* how many */
-        uint64_t last_us;   /* Unix time of the last, 0: none yet */
+        uint64_t last_ns;   /* monotonic, of the last; 0: none yet */
         bool last_good;
     } reloads;
     unsigned quiescing; /* workers that may still use listening sockets */
@@ -109,6 +110,8 @@ void server_drain(struct server *s);
 void server_maybe_end(struct server *s);
 
 /* --- signals.c --- */
+/* SIGUSR1: open the log and the files of events anew. Not ERR_OK: not all could be, as logged. */
+int server_reopen(struct server *s);
 int signals_init(struct server *s);
 void signals_free(struct server *s);
 

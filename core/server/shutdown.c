@@ -55,8 +55,6 @@ static void on_drain_over(evutil_socket_t fd, short what, void *arg)
 void server_drain(struct server *s)
 {
     uint64_t ms = s->serving != NULL ? s->serving->gen->conf->timeouts.drain : 0;
-    const struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
-                                .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
 
     if (s->state == SERVER_ENDING) {
         return;
@@ -74,7 +72,7 @@ void server_drain(struct server *s)
     notify("STOPPING=1");
     LOG(PST_LOG_NOTICE, "draining", LOGF_U64("connections", atomic_load(&s->shared.conns)),
         LOGF_U64("deadline_ms", ms));
-    (void)evtimer_add(&s->drain_timer, &tv);
+    (void)loop_timer(&s->drain_timer, ms);
     s->quiescing = s->n_workers;
     for (unsigned i = 0; i < s->n_workers; i++) {
         worker_quiesce(s->workers[i], on_quiesced, s);

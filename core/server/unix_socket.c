@@ -2,6 +2,7 @@
 #include "core/server/unix_socket.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -76,6 +77,10 @@ int unix_listen(const char *path, mode_t mode, uid_t uid, gid_t gid, int backlog
      * With its mode from the beginning: once it belongs to somebody else a root without CAP_FOWNER
      * could not set it, and by then its name may lead elsewhere if that one owns the folder.
      */
+    /* The umask is the process's: files that other threads make meanwhile shall have theirs. */
+    if (unshare(CLONE_FS) != 0) {
+        goto fail;
+    }
     old = umask(~mode & 0777);
     rc = bind(fd, (const struct sockaddr *)&un, sizeof(un));
     umask(old);

@@ -218,7 +218,6 @@ const char *server_upgrade(struct server *s)
 {
     struct upgrade *u = s->upgrade;
     const char *why = obstacle(s);
-    struct timeval tv;
     uint64_t ms;
     pid_t pid;
 
@@ -237,15 +236,13 @@ const char *server_upgrade(struct server *s)
     u->line_n = 0;
     u->lines = 0;
     ms = s->serving->gen->conf->timeouts.upgrade;
-    tv = (struct timeval){ .tv_sec = (time_t)(ms / 1000),
-                           .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
     LOG(PST_LOG_NOTICE, "upgrading", LOGF_U64("pid", (uint64_t)pid), LOGF_Z("program", u->path),
         LOGF_U64("deadline_ms", ms));
     (void)event_assign(&u->readable, loop_base(s->loop), u->pipe, EV_READ | EV_PERSIST, on_readable,
                        u);
     (void)evtimer_assign(&u->deadline, loop_base(s->loop), on_deadline, u);
     (void)event_add(&u->readable, NULL);
-    (void)evtimer_add(&u->deadline, &tv);
+    (void)loop_timer(&u->deadline, ms);
     return NULL;
 }
 

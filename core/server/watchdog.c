@@ -26,7 +26,7 @@ struct question {
 struct watchdog {
     struct server *server;
     struct event timer;
-    struct timeval period;
+    uint64_t period_ms;
     unsigned n, out; /* workers; those that have not answered yet */
     bool ended;
     struct question questions[];
@@ -83,7 +83,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     }
     /* From now on, not from when this turn began: workers have the whole period for an answer. */
     (void)event_base_update_cache_time(loop_base(w->server->loop));
-    (void)evtimer_add(&w->timer, &w->period);
+    (void)loop_timer(&w->timer, w->period_ms);
 }
 
 /* Microseconds of patience that the manager has; 0: it does not watch this process. */
@@ -113,15 +113,14 @@ struct watchdog *watchdog_new(struct server *s)
     }
     w->server = s;
     w->n = s->n_workers;
-    w->period = (struct timeval){ .tv_sec = (time_t)(us / 1000000),
-                                  .tv_usec = (suseconds_t)(us % 1000000) };
+    w->period_ms = us < 1000 ? 1 : us / 1000;
     for (unsigned i = 0; i < w->n; i++) {
         w->questions[i].dog = w;
         w->questions[i].ask.ask = on_worker;
         w->questions[i].ask.answered = on_answer;
     }
     (void)evtimer_assign(&w->timer, loop_base(s->loop), on_timer, w);
-    (void)evtimer_add(&w->timer, &w->period);
+    (void)loop_timer(&w->timer, w->period_ms);
     return w;
 }
 

@@ -76,7 +76,8 @@ static void on_job(struct msg *m, struct loop *l)
 
     switch (j->kind) {
     case JOB_PREPARE:
-        j->ok = generation_worker_init(j->gen, w->index, l) == ERR_OK;
+        j->ok = accept_prepare(w, j->bindings) == ERR_OK &&
+                generation_worker_init(j->gen, w->index, l) == ERR_OK;
         break;
     case JOB_DISCARD:
         generation_worker_fini(j->gen, w->index);

@@ -21,6 +21,7 @@ struct worker {
     struct loop *loop;
     struct pipe_pool *pipes;
     struct acceptor *acceptors;
+    struct acceptor *spare;  /* for the next accept_bind() */
     struct worker_job *jobs; /* generations that live here */
     struct task sweep;       /* look for generations that are gone */
     struct event resume;
@@ -39,6 +40,8 @@ void accept_init(struct worker *w);
 bool accept_is_full(const struct conn_worker *cw);
 /* A connection less: go on, if that was what was waited for. */
 void accept_more(struct worker *w);
+/* Have memory for accept_bind() to these, which cannot fail then. ERR_OK or ERR_NOMEM. */
+int accept_prepare(struct worker *w, const struct bindings *b);
 /* Point every socket at its listener of these bindings; drop those they do not name. NULL: all. */
 void accept_bind(struct worker *w, const struct bindings *b);
 

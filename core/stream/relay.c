@@ -113,12 +113,10 @@ enum relay_step relay_wait_dst(struct relay_dir *x, int64_t want)
 /* Arm for `ms` from now, or take the timer away (0). */
 static void relay_arm(struct relay *r, uint64_t ms)
 {
-    const struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
-                                .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
     if (ms == 0) {
         event_del(&r->timer);
     } else {
-        event_add(&r->timer, &tv);
+        r->untimed = !loop_timer(&r->timer, ms);
     }
 }
 
@@ -144,6 +142,13 @@ static void relay_timeout(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    if (r->untimed) {
+        r->end.reason = PST_END_INTERNAL;
+        r->end.sys_errno = ENOMEM;
+        r->end.truncated = true;
+        relay_finish(r);
+        return;
+    }
     if (quiet < limit) {
         relay_arm(r, (limit - quiet + NS_PER_MS - 1) / NS_PER_MS);
         return;

@@ -70,6 +70,7 @@ struct relay {
     struct relay_end end; /* reason 0: still going on */
     bool started;
     bool half;     /* one direction is done                   */
+    bool untimed;  /* no memory for the timer                 */
     uint8_t first; /* 1 + the direction that ended first, or 0 */
     struct task task;
     struct event timer;

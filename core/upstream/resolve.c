@@ -108,12 +108,11 @@ static int resolver_replace_dns(struct resolver *r, const struct conf_resolver *
     name_servers_free(r->dns);
     r->dns = dns;
     for (size_t i = 0; i < BUCKETS; i++) {
-        list_each(it, &r->buckets[i])
-        {
+        list_each (it, &r->buckets[i]) {
             struct resolve_name *n = list_entry(it, struct resolve_name, node);
 
             name_forget_queries(n);
-            evtimer_add(&n->timer, &(struct timeval){ 0 });
+            (void)loop_timer(&n->timer, 0);
         }
     }
     return ERR_OK;
@@ -153,8 +152,7 @@ void resolver_free(struct resolver *r)
         return;
     }
     for (size_t i = 0; i < BUCKETS; i++) {
-        list_each_safe(it, tmp, &r->buckets[i])
-        {
+        list_each_safe (it, tmp, &r->buckets[i]) {
             struct resolve_name *n = list_entry(it, struct resolve_name, node);
 
             name_forget_queries(n);
@@ -164,8 +162,7 @@ void resolver_free(struct resolver *r)
         }
     }
     name_servers_free(r->dns);
-    list_each(it, &r->queries)
-    {
+    list_each (it, &r->queries) {
         turns++;
     }
     while (!list_empty(&r->queries) && turns-- > 0 &&
@@ -223,10 +220,7 @@ static bool name_from_hosts(struct resolve_name *n)
 
 static void name_schedule(struct resolve_name *n, uint64_t ms)
 {
-    struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
-                          .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
-
-    evtimer_add(&n->timer, &tv);
+    (void)loop_timer(&n->timer, ms);
 }
 
 /* The round brought nothing: what was known stays, and the next round comes by and by. */
@@ -374,8 +368,7 @@ struct resolve_name *resolve_get(struct resolver *r, const char *host)
     struct list *bucket = &r->buckets[hash_bytes(host, len) % BUCKETS];
     struct resolve_name *n = NULL;
 
-    list_each(it, bucket)
-    {
+    list_each (it, bucket) {
         n = list_entry(it, struct resolve_name, node);
         if (strcmp(n->host, host) == 0) {
             n->refs++;

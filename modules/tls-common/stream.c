@@ -214,6 +214,9 @@ static void do_close(void *ctx, uint32_t how)
 {
     struct tls_stream *t = ctx;
 
+    if (!t->done && t->failed == 0 && t->role->unfinished != NULL) {
+        t->role->unfinished(t);
+    }
     if (how == PST_CLOSE_GRACEFUL && !t->io.muted) {
         send_close_notify(t);
         (void)tls_io_push(&t->io);

@@ -112,6 +112,8 @@ struct tls_role {
     int32_t (*fail)(struct tls_stream *t, int err);
     /* After each read; NULL: nothing to do then. [worker] */
     void (*after_read)(struct tls_stream *t);
+    /* It is closed before its handshake was over; NULL: nothing to do then. [worker] */
+    void (*unfinished)(struct tls_stream *t);
 };
 
 /* First member of a connection's state, which is the context of the stream's operations. */
@@ -265,12 +267,14 @@ void tls_var_facts(struct pst_value *v, uint32_t which, const struct tls_facts *
 #define TLS_OPTIONS_PARAMS                                                                         \
     { .name = "min_version",                                                                       \
       .type = PST_OPT_STR,                                                                         \
+      .def = "1.2",                                                                                \
       .choices = "1.2|1.3",                                                                        \
-      .help = "oldest TLS version (1.2)" },                                                        \
+      .help = "oldest TLS version" },                                                              \
         { .name = "max_version",                                                                   \
           .type = PST_OPT_STR,                                                                     \
+          .def = "1.3",                                                                            \
           .choices = "1.2|1.3",                                                                    \
-          .help = "newest TLS version (1.3)" },                                                    \
+          .help = "newest TLS version" },                                                          \
         { .name = "ciphers",                                                                       \
           .type = PST_OPT_STR,                                                                     \
           .flags = PST_OPT_LIST,                                                                   \

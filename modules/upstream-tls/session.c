@@ -8,6 +8,9 @@
 
 #include "services/tls_info.h"
 
+/* A handshake that takes longer hangs; one that is cut short before may be the client's doing. */
+#define PATIENCE_NS UINT64_C(1000000000)
+
 /* --- handshake -------------------------------------------------------------------------------- */
 
 static void keep(struct session *s)
@@ -73,11 +76,22 @@ static int32_t finish(struct tls_stream *t)
     return PST_OK;
 }
 
+/* An upstream that hangs over what it was offered shall be asked for a whole handshake next time. */
+static void unfinished(struct tls_stream *t)
+{
+    struct session *s = (struct session *)t;
+
+    if (s->offered && !s->judged && utls_host->now_ns() - s->begun > PATIENCE_NS) {
+        cache_refuse(s->cache, s->key);
+    }
+}
+
 static const struct tls_role role = {
     .step = wolfSSL_connect,
     .finish = finish,
     .fail = session_failed,
     .after_read = after_read,
+    .unfinished = unfinished,
 };
 
 /* --- start ------------------------------------------------------------------------------------ */
@@ -173,6 +187,7 @@ int32_t session_start(struct session *s, const struct utls *u, struct utls_cache
 
     memset(s, 0, sizeof(*s));
     s->u = u;
+    s->begun = utls_host->now_ns();
     s->tls.role = &role;
     s->tls.conn = conn;
     s->who = who_of(u, t);

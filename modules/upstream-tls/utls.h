@@ -152,6 +152,7 @@ struct session {
     struct tls_facts facts;
     struct utls_peer peer;
     uint8_t key[UTLS_DIGEST];
+    uint64_t begun;
     uint32_t depth;   /* of resumptions since the certificate was seen */
     int chain_error;  /* of wolfSSL, about the chain; 0: none          */
     bool offered;     /* a session from the cache                      */
