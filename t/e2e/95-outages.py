@@ -34,7 +34,7 @@ def configure(folder=FOLDER, upstream='"127.0.0.1:%d"' % UPSTREAM, log=True, tim
     modules = module("event-logging", sink="file:%s/events.json" % folder) if log else ""
     daemon.configure(
         ['name = "public"; address = "127.0.0.1:%d"; not_tls = "all"; modules = ( %s );' % (PORT, modules)],
-        ['name = "all"; upstream = %s; timeouts = { connect = "1s"; idle = "2s"; half_close = "2s"; %s };'
+        ['name = "all"; upstream = %s; timeouts = { connect = "1s"; idle = "1s"; half_close = "2s"; %s };'
          % (upstream, timeouts)])
 
 
@@ -162,10 +162,10 @@ def clocks(upstream):
             daemon.faults.wall(jump)
             pair.client.sendall(b"x")
             same("still there", b"x", read_exactly(pair.upstream, 1))
-            # The idle deadline of two seconds comes when it should.
+            # The idle deadline of one second comes when it should.
             same("end", (b"", "fin"), read_to_end(pair.client))
             took = time.monotonic() - began
-            same("idle end after %.1f s" % took, True, 1.5 < took < 8)
+            same("idle end after %.1f s" % took, True, 0.7 < took < 6)
         same("uptime", True, 0 <= ctl.rows("status")[0]["uptime_s"] - uptime < 20)
         daemon.reload()
         same("age of the reload", True, ctl.rows("status")[0]["last_reload_s"] < 20)
@@ -226,7 +226,7 @@ def upstreams():
             read_to_end(sock)
             took = time.monotonic() - began
         if how == signal.SIGSTOP:
-            same("a stopped one is cut by the idle deadline, after %.1f s" % took, True, 1 < took < 8)
+            same("a stopped one is cut by the idle deadline, after %.1f s" % took, True, 0.5 < took < 6)
         else:
             same("the end came after %.1f s" % took, True, took < 1.5)
         process.kill()
