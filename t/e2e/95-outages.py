@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Arguments: a folder, the daemon's port, an upstream's, that of a name server that is silent, a small
-file system or "". Environment: POSTERNCTL."""
+file system or "", the folder of certificates. Environment: POSTERNCTL."""
 import os
 import resource
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -18,7 +19,8 @@ from reload_peers import guarded, module
 
 FOLDER = sys.argv[1]
 PORT, UPSTREAM, BLACK = (int(a) for a in sys.argv[2:5])
-DISK = sys.argv[5]
+DISK, CERTS = sys.argv[5:7]
+WITH_TLS = os.path.exists(os.environ["MODULE_DIR"] + "/upstream-tls.so")
 SOCKET = os.path.join(FOLDER, "control.sock")
 CTL = os.environ["POSTERNCTL"]
 BODY = noise(100000, 3)
@@ -233,6 +235,70 @@ def upstreams():
         process.wait()
 
 
+# --- TLS to upstreams ---------------------------------------------------------------------------
+
+
+def tls_edge(targets, *modules):
+    log = module("event-logging", sink="file:%s/events.json" % FOLDER)
+    daemon.configure(
+        ['name = "public"; address = "127.0.0.1:%d"; not_tls = "all"; modules = ( %s );' % (PORT, log)],
+        ['name = "all"; upstream = { targets = ( %s ); max_fails = 0; }; modules = ( %s ); '
+         'timeouts = { handshake = "1500ms"; connect = "1s"; };' % (targets, ", ".join(modules))])
+    daemon.reload()
+
+
+def fails():
+    """The event of a connection that does not come through."""
+    with connect(PORT) as sock:
+        sock.sendall(FIRST)
+        same("no answer", b"", read_to_end(sock)[0])
+        return File(os.path.join(FOLDER, "events.json")).wait(sock.getsockname())["object"]
+
+
+def tls_upstreams(upstream):
+    if not WITH_TLS:
+        return
+    case("TLS to upstreams: what is kept of a target that failed")
+    names = '{ module = "upstream-tls"; server_name = "a.test"; ca = [ "%s/ca.pem" ]; }' % CERTS
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(CERTS + "/a.pem", CERTS + "/a.key")
+
+    def resumed():
+        with connect(PORT) as sock:
+            sock.sendall(FIRST)
+            with server.wrap_socket(upstream.accept()[0], server_side=True) as tls:
+                tls.settimeout(DEADLINE)
+                tls.sendall(tls.recv(1))
+                same("answer", FIRST, read_exactly(sock, 1))
+                return tls.session_reused
+
+    # An upstream that hangs over a session: the next time it is asked for a whole handshake.
+    tls_edge('"127.0.0.1:%d"' % UPSTREAM, names)
+    same("first", False, resumed())
+    same("second", True, resumed())
+    same("hangs", "upstream_tls_failed", fails()["close"]["reason"])
+    upstream.accept()[0].close()
+    same("after that", False, resumed())
+    # A hook behind the transport's does not take its reason away.
+    tls_edge('"unix:%s/none.sock"' % FOLDER, '{ module = "upstream-tls"; ca = [ "%s/ca.pem" ]; }' % CERTS,
+             '{ module = "proxy-protocol"; send = 2; }')
+    with socket.socket(socket.AF_UNIX) as nobody:
+        nobody.bind(FOLDER + "/none.sock")
+        nobody.listen()
+        same("reason", "upstream-tls-name", fails()["close"]["code"])
+    # The first fails in its handshake, the second in its connect: it was never connected.
+    with subprocess.Popen([sys.executable, "-c", "import socket, sys\ns = socket.create_server(("
+                           "'127.0.0.1', int(sys.argv[1])))\nprint('up', flush=True)\n"
+                           "s.accept()[0].close()", str(BLACK)], stdout=subprocess.PIPE) as closes:
+        closes.stdout.readline()
+        tls_edge('"127.0.0.1:%d", { address = "127.0.0.1:1"; backup = true; }' % BLACK, names)
+        o = fails()
+        same("how", ("connect_failed", 2), (o["close"]["reason"], o["upstream"]["tries"]))
+        same("timing", True, "connect_us" not in o["timing"])
+    configure()
+    daemon.reload()
+
+
 # --- posternctl ---------------------------------------------------------------------------------
 
 
@@ -256,6 +322,7 @@ def steps():
     clocks(upstream)
     names(upstream)
     upstreams()
+    tls_upstreams(upstream)
     output()
     wait_for("end of old generations", lambda: len(daemon.alive()) == 1)
     print("  descriptors at first %d, now %d" % (fds, daemon.fds()))

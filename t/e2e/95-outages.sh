@@ -9,6 +9,7 @@ need python3 prlimit
 [[ "${SANITIZERS:-}" != *thread* ]] || skip "the thread sanitizer allows no library before it"
 [ -z "${POSTERN_WRAP:-}" ] || skip "the daemon is wrapped already"
 export POSTERN MODULE_DIR TOOLS_DIR top_builddir POSTERNCTL=$top_builddir/posternctl
+make_certs
 free_ports PORT UPSTREAM BLACK
 if [ "$(id -u)" -ne 0 ] || ! mkdir "$WORK/disk" || ! mount -t tmpfs -o size=64k none "$WORK/disk"; then
     say "without a full disk: that needs root"
@@ -18,6 +19,6 @@ else
 fi
 status=0
 DEADLINE=$DEADLINE PYTHONDONTWRITEBYTECODE=1 python3 "$top_srcdir/t/e2e/95-outages.py" "$WORK" "$PORT" \
-    "$UPSTREAM" "$BLACK" "$DISK" || status=$?
+    "$UPSTREAM" "$BLACK" "$DISK" "$CERTS" || status=$?
 [ -z "$DISK" ] || umount -l "$DISK"
 [ "$status" -eq 0 ] || fail "see what is wrong above"
