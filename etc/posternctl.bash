@@ -13,7 +13,7 @@ _posternctl()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' words='' i
     local commands='status connections kill edges upstreams modules plan events metrics log-level
-        reload upgrade drain stop'
+        reload reopen upgrade drain stop'
     local socket=()
 
     for ((i = 1; i < COMP_CWORD; i++)); do

@@ -127,7 +127,15 @@ without_aslr()
 
 distcheck()
 {
-    (configured "$BUILD/dist") && make -C "$BUILD/dist" -j"$JOBS" distcheck && rm -rf "$BUILD/dist"
+    local trs
+    if (configured "$BUILD/dist") && make -C "$BUILD/dist" -j"$JOBS" distcheck; then
+        rm -rf "$BUILD/dist"
+        return
+    fi
+    for trs in $(results "$BUILD/dist" '\(FAIL\|XPASS\|ERROR\)'); do
+        show "${trs%.trs}.log" 30
+    done
+    return 1
 }
 
 clang_build()
@@ -165,7 +173,7 @@ manuals()
     cd "$TOP" && mandoc -T lint -W warning ./doc/*.[0-9]
 }
 
-declare -fx configured distcheck clang_build without_tls scripts manuals
+declare -fx say show results configured distcheck clang_build without_tls scripts manuals
 export TOP BUILD LOGS JOBS WITH_WOLFSSL
 
 # run STEP

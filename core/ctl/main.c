@@ -42,6 +42,7 @@ static const struct command {
     { "metrics", NULL, 0, false, false, "all figures, as Prometheus reads them" },
     { "log-level", "level", 0, false, false, "show or set it, until the next reload" },
     { "reload", NULL, 0, true, false, "read the configuration again, and wait for the outcome" },
+    { "reopen", NULL, 0, false, false, "open log and event files again, after a rotation" },
     { "upgrade", NULL, 0, true, false, "let another process take over, and wait until it serves" },
     { "drain", NULL, 0, true, false, "accept no more, wait for connections to end, exit" },
     { "stop", NULL, 0, true, false, "end all connections, exit" },

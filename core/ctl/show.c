@@ -20,7 +20,7 @@ struct show {
     bool progress;       /* a line that is to be written over is on the terminal */
 };
 
-/* How a command's reply is shown: as a table, or by a function. */
+/* How a command's reply is shown: as a table, by a function, or not at all. */
 struct form {
     const char *command;
     const struct column *columns;
@@ -176,13 +176,21 @@ static void events_row(struct show *s, const struct row *r)
 }
 
 static const struct form forms[] = {
-    { "status", NULL, status_row },   { "reload", NULL, reload_row },
-    { "upgrade", NULL, upgrade_row }, { "drain", NULL, end_row },
-    { "stop", NULL, end_row },        { "plan", NULL, plan_row },
-    { "edges", edges, NULL },         { "upstreams", upstreams, NULL },
-    { "modules", modules, NULL },     { "connections", connections, NULL },
-    { "kill", NULL, kill_row },       { "events", NULL, events_row },
-    { "metrics", NULL, metrics_row }, { "log-level", NULL, level_row },
+    { "status", NULL, status_row },
+    { "reload", NULL, reload_row },
+    { "reopen", NULL, NULL },
+    { "upgrade", NULL, upgrade_row },
+    { "drain", NULL, end_row },
+    { "stop", NULL, end_row },
+    { "plan", NULL, plan_row },
+    { "edges", edges, NULL },
+    { "upstreams", upstreams, NULL },
+    { "modules", modules, NULL },
+    { "connections", connections, NULL },
+    { "kill", NULL, kill_row },
+    { "events", NULL, events_row },
+    { "metrics", NULL, metrics_row },
+    { "log-level", NULL, level_row },
 };
 
 struct show *show_new(const char *command)
@@ -212,7 +220,9 @@ int show_row(struct show *s, const struct row *r)
     if (s->table != NULL) {
         return table_add(s->table, r);
     }
-    s->form->row(s, r);
+    if (s->form->row != NULL) {
+        s->form->row(s, r);
+    }
     return ERR_OK;
 }
 

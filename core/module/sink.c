@@ -318,8 +318,10 @@ void sinks_each_file(void (*fn)(void *arg, const char *path), void *arg)
     }
 }
 
-void sinks_reopen(void)
+int sinks_reopen(void)
 {
+    int rc = ERR_OK;
+
     for (struct shared *s = reg.all; s != NULL; s = s->next) {
         struct line_target t;
 
@@ -330,8 +332,10 @@ void sinks_reopen(void)
             line_sink_target(s->sink, &t);
         } else {
             complain("a sink cannot be reopened; the old file stays", s->name, errno);
+            rc = ERR_SYS;
         }
     }
+    return rc;
 }
 
 void sinks_stop(void)

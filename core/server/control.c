@@ -139,6 +139,13 @@ static void end_of_process(struct session *s, bool at_once)
     }
 }
 
+static void reopen(struct session *s)
+{
+    bool all = server_reopen(control_of(s)->server) == ERR_OK;
+
+    control_end(s, all ? NULL : "not every file could be opened again; the log says which and why");
+}
+
 static void level(struct session *s)
 {
     const struct control_request *r = &client_of(s)->req;
@@ -175,6 +182,9 @@ static void run(struct session *s)
     switch (client_of(s)->req.command) {
     case CONTROL_RELOAD:
         reload(s);
+        break;
+    case CONTROL_REOPEN:
+        reopen(s);
         break;
     case CONTROL_UPGRADE:
         upgrade(s);
@@ -341,6 +351,16 @@ const char *control_path(const struct conf *conf)
     return !c->enabled ? NULL : c->socket != NULL ? c->socket : DEFAULT_SOCKET;
 }
 
+/* Nobody asked for the default one: it is there when its folder is, or when it was before an upgrade,
+ * by a user who may not write there. */
+static bool is_wanted(const struct server *s, const struct conf_control *c)
+{
+    const struct conf_addr a = { .kind = CONF_ADDR_UNIX, .path = DEFAULT_SOCKET };
+
+    return c->enabled && (c->socket != NULL || inherited_count(&s->inherited, &a) > 0 ||
+                          access(DEFAULT_DIR, W_OK) == 0);
+}
+
 bool control_open(struct server *s, const struct conf *conf, struct conf_errors *errors,
                   struct control **out)
 {
@@ -350,8 +370,7 @@ bool control_open(struct server *s, const struct conf *conf, struct conf_errors 
     gid_t gid;
     int fd;
 
-    /* Nobody asked for the default one: it is there when its folder is. */
-    if (!c->enabled || (c->socket == NULL && access(DEFAULT_DIR, W_OK) != 0)) {
+    if (!is_wanted(s, c)) {
         return true;
     }
     if (!find_group(c->group, &gid)) {

@@ -21,6 +21,7 @@ static const struct {
 } commands[] = {
     { "status", CONTROL_STATUS, 0 },
     { "reload", CONTROL_RELOAD, 0 },
+    { "reopen", CONTROL_REOPEN, 0 },
     { "upgrade", CONTROL_UPGRADE, 0 },
     { "drain", CONTROL_DRAIN, 0 },
     { "stop", CONTROL_STOP, 0 },

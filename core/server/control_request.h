@@ -20,6 +20,7 @@
 enum control_command {
     CONTROL_STATUS,
     CONTROL_RELOAD,
+    CONTROL_REOPEN,
     CONTROL_UPGRADE,
     CONTROL_DRAIN,
     CONTROL_STOP,

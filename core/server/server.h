@@ -110,6 +110,8 @@ void server_drain(struct server *s);
 void server_maybe_end(struct server *s);
 
 /* --- signals.c --- */
+/* SIGUSR1: open the log and the files of events anew. Not ERR_OK: not all could be, as logged. */
+int server_reopen(struct server *s);
 int signals_init(struct server *s);
 void signals_free(struct server *s);
 

@@ -17,19 +17,26 @@ static void on_hup(evutil_socket_t sig, short what, void *arg)
     server_reload(arg);
 }
 
-static void on_usr1(evutil_socket_t sig, short what, void *arg)
+int server_reopen(struct server *s)
 {
-    struct server *s = arg;
+    int rc, sinks;
 
-    (void)sig;
-    (void)what;
     server_reserve_release(s);
-    if (log_reopen() != ERR_OK) {
+    rc = log_reopen();
+    if (rc != ERR_OK) {
         LOG(PST_LOG_ERROR, "the log cannot be reopened; the old file stays",
             LOGF_Z("error", strerror(errno)));
     }
-    sinks_reopen();
+    sinks = sinks_reopen();
     server_reserve_take(s);
+    return rc != ERR_OK ? rc : sinks;
+}
+
+static void on_usr1(evutil_socket_t sig, short what, void *arg)
+{
+    (void)sig;
+    (void)what;
+    (void)server_reopen(arg);
 }
 
 static void on_term(evutil_socket_t sig, short what, void *arg)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What -V prints. */
+/* What -V and -O print. */
 #ifndef POSTERN_SERVER_VERSION_H
 #define POSTERN_SERVER_VERSION_H
 
@@ -8,5 +8,11 @@
  * folder is to be listed, NULL: the compiled-in folder. Answers an exit code. [main]
  */
 int version_print(const char *conf_path);
+
+/*
+ * Print the options that a module declares. `module` is a name, looked for as above, or the path of
+ * a file when it has a slash. Answers an exit code; what is wrong goes to stderr. [main]
+ */
+int options_print(const char *conf_path, const char *module);
 
 #endif

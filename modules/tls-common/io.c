@@ -90,7 +90,7 @@ static void claim(struct tls_thread *t, struct tls_io *io)
 /* Bytes that were read before. */
 static size_t take(struct tls_io *io, uint8_t *p, size_t n)
 {
-    struct tls_thread *t = &tls_thread;
+    struct tls_thread *t = io->thread;
     struct tls_parked *k = io->in;
 
     if (k != NULL) {
@@ -118,7 +118,7 @@ static size_t take(struct tls_io *io, uint8_t *p, size_t n)
 /* Answers what the callback has to: 0 when there are new bytes. */
 static int fill(struct tls_io *io)
 {
-    struct tls_thread *t = &tls_thread;
+    struct tls_thread *t = io->thread;
     struct pst_iov v;
     int64_t r;
 
@@ -147,6 +147,14 @@ static int fill(struct tls_io *io)
     }
     io->failed = (int32_t)r;
     return WOLFSSL_CBIO_ERR_CONN_RST;
+}
+
+int32_t tls_io_look(struct tls_io *io)
+{
+    if (io->in != NULL || io->thread->in_owner == io) {
+        return PST_OK;
+    }
+    return fill(io) == WOLFSSL_CBIO_ERR_WANT_READ ? io->want : PST_OK;
 }
 
 /* Count the headers among bytes that the library is about to get. */
@@ -210,7 +218,7 @@ void tls_io_earn(struct tls_io *io, size_t n)
 /* Write what is in the thread's buffer, and park what does not go. */
 static int32_t push_buffer(struct tls_io *io)
 {
-    struct tls_thread *t = &tls_thread;
+    struct tls_thread *t = io->thread;
     size_t off = 0;
     int64_t r = PST_OK;
 
@@ -262,8 +270,11 @@ static int32_t push_parked(struct tls_io *io)
 
 int32_t tls_io_push(struct tls_io *io)
 {
+    if (io->thread->out_n == 0 && io->out == NULL) {
+        return io->failed;
+    }
     if (io->failed != 0 || io->muted) {
-        tls_thread.out_n = 0;
+        io->thread->out_n = 0;
         free(io->out);
         io->out = NULL;
         return io->failed;
@@ -308,8 +319,8 @@ static void note_types(struct tls_io *io, const uint8_t *p, size_t n)
 /* The library never hears WANT_WRITE, so it never has to be called again with the same bytes. */
 static int on_send(WOLFSSL *ssl, char *buf, int sz, void *ctx)
 {
-    struct tls_thread *t = &tls_thread;
     struct tls_io *io = ctx;
+    struct tls_thread *t = io->thread;
     const uint8_t *p = (const uint8_t *)buf;
     size_t n = sz < 0 ? 0 : (size_t)sz;
 
@@ -338,7 +349,7 @@ static int on_send(WOLFSSL *ssl, char *buf, int sz, void *ctx)
 void tls_io_alert(struct tls_io *io, uint8_t alert)
 {
     const uint8_t record[] = { TLS_RECORD_ALERT, 3, 3, 0, 2, 2, alert };
-    struct tls_thread *t = &tls_thread;
+    struct tls_thread *t = io->thread;
 
     if (!io->muted && io->failed == 0 && OUT_SIZE - t->out_n >= sizeof(record)) {
         memcpy(t->out + t->out_n, record, sizeof(record));
@@ -357,6 +368,7 @@ void tls_io_begin(struct tls_io *io, WOLFSSL *ssl, const struct pst_host *host, 
 {
     io->host = host;
     io->inner = inner;
+    io->thread = &tls_thread;
     io->credit = CREDIT_MAX;
     wolfSSL_SSLSetIORecv(ssl, on_recv);
     wolfSSL_SSLSetIOSend(ssl, on_send);

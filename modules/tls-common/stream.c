@@ -107,6 +107,13 @@ static int64_t do_read(void *ctx, struct pst_iov *v, uint32_t n)
     if (i == n) {
         return PST_ERR_INVALID;
     }
+    if (wolfSSL_pending(t->ssl) == 0) {
+        int32_t want = tls_io_look(&t->io);
+
+        if (want != PST_OK) {
+            return want;
+        }
+    }
     rc = wolfSSL_read(t->ssl, v[i].p, v[i].n < INT32_MAX ? (int)v[i].n : INT32_MAX);
     if (rc > 0) {
         tls_io_earn(&t->io, (size_t)rc);

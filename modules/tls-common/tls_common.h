@@ -44,6 +44,7 @@ int tls_random(uint8_t *p, size_t n);
 /* --- io.c: the library's reads and writes ------------------------------------------------------ */
 
 struct tls_parked; /* bytes that wait in a connection's own memory */
+struct tls_thread; /* what the worker has once */
 
 /* TLS content types (RFC 8446 section 5.1). */
 enum { TLS_RECORD_CCS = 20, TLS_RECORD_ALERT = 21, TLS_RECORD_DATA = 23 };
@@ -56,6 +57,7 @@ enum { TLS_RECORD_CCS = 20, TLS_RECORD_ALERT = 21, TLS_RECORD_DATA = 23 };
 struct tls_io {
     const struct pst_host *host;
     pst_stream *inner;
+    struct tls_thread *thread;   /* of the connection's worker                          */
     struct tls_parked *in, *out; /* NULL: nothing                                       */
     int32_t failed;              /* PST_ERR_* of the stream below, 0: none              */
     int32_t want;                /* what the stream below waited for in its last read   */
@@ -78,6 +80,11 @@ void tls_io_end(struct tls_io *io);
  * some of it waits, or an error of the stream below. [worker]
  */
 int32_t tls_io_push(struct tls_io *io);
+/*
+ * Before the library is asked to read when it holds nothing read: PST_WANT_READ, PST_WANT_WRITE: it
+ * would find nothing new and says so at ten times the cost. PST_OK: ask it. [worker]
+ */
+int32_t tls_io_look(struct tls_io *io);
 /* False: what was read last does not begin like a record of TLS (RFC 8446 section 5.1). */
 bool tls_io_is_tls(const struct tls_io *io);
 /* True while written bytes wait for the stream below. */
@@ -260,12 +267,14 @@ void tls_var_facts(struct pst_value *v, uint32_t which, const struct tls_facts *
 #define TLS_OPTIONS_PARAMS                                                                         \
     { .name = "min_version",                                                                       \
       .type = PST_OPT_STR,                                                                         \
+      .def = "1.2",                                                                                \
       .choices = "1.2|1.3",                                                                        \
-      .help = "oldest TLS version (1.2)" },                                                        \
+      .help = "oldest TLS version" },                                                              \
         { .name = "max_version",                                                                   \
           .type = PST_OPT_STR,                                                                     \
+          .def = "1.3",                                                                            \
           .choices = "1.2|1.3",                                                                    \
-          .help = "newest TLS version (1.3)" },                                                    \
+          .help = "newest TLS version" },                                                          \
         { .name = "ciphers",                                                                       \
           .type = PST_OPT_STR,                                                                     \
           .flags = PST_OPT_LIST,                                                                   \

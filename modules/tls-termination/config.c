@@ -40,18 +40,20 @@ const struct pst_option term_options[TERM_N_OPTIONS] = {
       .type = PST_OPT_STR,
       .flags = PST_OPT_LIST,
       .help = "application protocols, best first; a client that offers only others is refused" },
-    { .name = "tickets", .type = PST_OPT_BOOL, .help = "let clients resume sessions (true)" },
+    { .name = "tickets",
+      .type = PST_OPT_BOOL,
+      .def = "true",
+      .help = "let clients resume sessions" },
     { .name = "ticket_keys",
       .type = PST_OPT_PATH,
       .help = "file of keys that several hosts share; the first one seals (keys of our own)" },
     { .name = "ticket_lifetime",
       .type = PST_OPT_DURATION,
+      .def = "12h",
       .min = 60 * 1000,
       .max = 604800 * 1000ul,
-      .help = "how long a session can be resumed (12h)" },
+      .help = "how long a session can be resumed" },
 };
-
-#define TICKET_LIFETIME_MS (UINT64_C(12) * 3600 * 1000)
 
 /* With a suite list that no certificate fits, TLS 1.2 clients would all be refused. */
 static int32_t check_suites_fit(const struct term *t, const pst_cfg *cfg)
@@ -92,11 +94,10 @@ static int32_t read_ticket_keys(struct term *t, const pst_cfg *cfg)
 
 static int32_t read_tickets(struct term *t, const pst_cfg *cfg)
 {
-    uint64_t ms = TICKET_LIFETIME_MS;
-    uint32_t on = 1;
-    int32_t rc =
-        tls_cfg_both(tls_cfg_optional(term_host->cfg_bool(cfg, "tickets", &on)),
-                     tls_cfg_optional(term_host->cfg_duration(cfg, "ticket_lifetime", &ms)));
+    uint64_t ms = 0;
+    uint32_t on = 0;
+    int32_t rc = tls_cfg_both(term_host->cfg_bool(cfg, "tickets", &on),
+                              term_host->cfg_duration(cfg, "ticket_lifetime", &ms));
 
     t->tickets_on = on != 0;
     t->tickets.lifetime = (uint32_t)(ms / 1000);

@@ -13,11 +13,11 @@ const struct pst_option utls_options[UTLS_N_OPTIONS] = {
       .type = PST_OPT_STR,
       .def = "all",
       .choices = "all|tls",
-      .help = "which targets get TLS: all, or those with tls:// (all)" },
+      .help = "which targets get TLS: all, or those with tls://" },
     { .name = "verify",
       .type = PST_OPT_BOOL,
       .def = "true",
-      .help = "check the upstream's certificate (true)" },
+      .help = "check the upstream's certificate" },
     { .name = "ca",
       .type = PST_OPT_PATH,
       .flags = PST_OPT_LIST,
@@ -39,7 +39,7 @@ const struct pst_option utls_options[UTLS_N_OPTIONS] = {
     { .name = "sessions",
       .type = PST_OPT_BOOL,
       .def = "true",
-      .help = "resume sessions with the upstream (true)" },
+      .help = "resume sessions with the upstream" },
 };
 
 #define wrong(node, ...) tls_cfg_wrong(utls_host, node, __VA_ARGS__)
@@ -265,6 +265,9 @@ int32_t utls_configure(struct utls *u, const pst_cfg *cfg)
         m.cred = has_cred ? &cred : NULL;
         tls_params_default(&u->params);
         rc = make_context(u, cfg, &m);
+    }
+    if (rc == PST_OK && has_cred) {
+        rc = tls_expiry_add(&u->expiry, &cred.x509);
     }
     if (rc == PST_OK && !u->verify) {
         warn_of_trust(cfg);

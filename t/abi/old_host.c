@@ -9,9 +9,6 @@
 
 #include "fake_host.h"
 
-/* The table of 1.0 ended here. This never changes. */
-#define HOST_SIZE_1_0 (offsetof(struct pst_host, wall_us) + sizeof(uint64_t(*)(void)))
-
 static int failures;
 
 #define EXPECT(cond)                                                                               \
@@ -114,7 +111,7 @@ static void todays_module(const char *path)
     struct fake_module *m;
 
     host = fake_host_new();
-    fake_host_truncate(host, (uint32_t)HOST_SIZE_1_0, 0);
+    fake_host_truncate(host, (uint32_t)FAKE_HOST_SIZE_1_0, 0);
     m = fake_module_load(host, path);
     EXPECT(m != NULL || fake_host_saw(host, "needs ABI 1."));
     fake_host_free(host);
@@ -127,7 +124,7 @@ static void complete_table(void)
 
     host = fake_host_new();
     table = (const char *)fake_host_table(host);
-    for (size_t at = offsetof(struct pst_host, log_enabled); at < HOST_SIZE_1_0;
+    for (size_t at = offsetof(struct pst_host, log_enabled); at < FAKE_HOST_SIZE_1_0;
          at += sizeof(void *)) {
         void *p;
 

@@ -191,6 +191,11 @@ libwrap = no
 '''
 
 
+def bare(s, _variant):
+    """No proxy, but the least that a relay can do: t/bench/bare.c."""
+    return None if s.cert or s.proxy_out else ""
+
+
 # name: configuration, command line, processes per worker (sniproxy has a single thread)
 KINDS = {
     "postern": (postern, ["{postern}", "-c", "{conf}"]),
@@ -199,14 +204,18 @@ KINDS = {
     "sniproxy": (sniproxy, ["sniproxy", "-f", "-n", "{files}", "-c", "{conf}"]),
     "hitch": (hitch, ["hitch", "--config={conf}"]),
     "stunnel": (stunnel, ["stunnel4", "{conf}"]),
+    "bare": (bare, ["{bare}", "{port}", "{upstream}", "{workers}"]),
 }
+
+
+OURS = ("postern", "bare")   # in the build, not from packages
 
 
 def installed(name):
     """Is this proxy ("haproxy:splice") here?"""
     kind = name.split(":")[0]
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    return kind == "postern" or shutil.which(KINDS[kind][1][0], path=path) is not None
+    return kind in OURS or shutil.which(KINDS[kind][1][0], path=path) is not None
 
 
 def version(kind):
@@ -251,13 +260,17 @@ class Proxy:
         self.setup = setup
         self.log = setup.path(f"{kind}.out")
         conf = setup.write(f"{kind}.conf", text)
-        argv = [a.format(conf=conf, files=setup.files, postern=postern_path) for a in command]
+        argv = [a.format(conf=conf, files=setup.files, postern=postern_path, port=setup.port,
+                         upstream=setup.upstream, workers=setup.workers,
+                         bare=os.path.join(os.path.dirname(postern_path), "t/bench/bare"))
+                for a in command]
         copies = setup.workers if kind == "sniproxy" else 1
         env = dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
         argv = ["taskset", "-c", cpus] + argv
         with open(self.log, "wb") as out:
-            self.processes = [subprocess.Popen(argv, stdout=out, stderr=out, env=env,
-                                               stdin=subprocess.DEVNULL) for _ in range(copies)]
+            self.processes = [subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out,
+                                               stderr=out, env=env, cwd=setup.work)
+                              for _ in range(copies)]
         self._await(name)
         self.pids = [p for top in self.processes for p in family(top.pid)]
         if kind == "hitch":   # it chooses CPUs itself

@@ -47,7 +47,7 @@ def ratios(results, s, workers, all_scenarios):
         base = next(x for x in all_scenarios if x.name == s.against)
         others = {"Postern, " + s.against: by_round(results, base, workers).get("postern", {})}
     else:
-        others = {p: t for p, t in table.items() if not p.startswith("postern")}
+        others = {p: t for p, t in table.items() if not p.startswith(("postern", "bare"))}
     found, best = [], []
     for n, f in mine.items():
         at = [(judged(s, t[n]), p) for p, t in others.items() if n in t]
@@ -55,6 +55,13 @@ def ratios(results, s, workers, all_scenarios):
             found.append(judged(s, f) / min(at)[0])
             best.append(min(at)[1])
     return found, max(set(best), key=best.count) if best else None, others
+
+
+def floor(s, table, best):
+    """The bare relay against that peer, where it was measured with it."""
+    both = set(table.get("bare", {})) & set(table.get(best, {}))
+    found = [judged(s, table["bare"][n]) / judged(s, table[best][n]) for n in both]
+    return f"{statistics.median(found):.2f}" if found else ""
 
 
 def number(x):
@@ -88,9 +95,9 @@ def rate_text(s, runs):
 
 def comparison(results, all_scenarios, workers):
     """Postern against the best peer, a line per scenario."""
-    rows = ["| scenario | unit | Postern | best peer | | ratio | target | Postern, its rate | "
-            "peer's | Postern p50 / p99 / p99.9 ms | peer's |",
-            "|---|---|---|---|---|---|---|---|---|---|---|"]
+    rows = ["| scenario | unit | Postern | best peer | | ratio | target | bare relay | "
+            "Postern, its rate | peer's | Postern p50 / p99 / p99.9 ms | peer's |",
+            "|---" * 12 + "|"]
     for s in all_scenarios:
         table = by_round(results, s, workers)
         mine = table.get("postern")
@@ -103,7 +110,7 @@ def comparison(results, all_scenarios, workers):
         ratio = f"**{statistics.median(found):.2f}**" if found else "-"
         rows.append(f"| {s.title} | {unit} | {cell(s, mine, which)} | {best or '-'} | "
                     f"{cell(s, theirs, which)} | {ratio} | {s.target:.2f} | "
-                    f"{rate_text(s, mine)} | {rate_text(s, theirs)} | {latency(mine)} | "
+                    f"{floor(s, table, best)} | {rate_text(s, mine)} | {rate_text(s, theirs)} | {latency(mine)} | "
                     f"{latency(theirs)} |")
     return rows if len(rows) > 2 else []
 

@@ -2,8 +2,8 @@
 """What is measured. See doc/performance.md for what each means."""
 from dataclasses import dataclass, field
 
-PASS = ["haproxy", "nginx", "sniproxy"]
-PASS_BULK = ["haproxy:splice", "haproxy:64k", "nginx:256k", "nginx", "sniproxy"]
+PASS = ["haproxy", "nginx", "sniproxy", "bare"]
+PASS_BULK = ["haproxy:splice", "haproxy:64k", "nginx:256k", "nginx", "sniproxy", "bare"]
 TLS = ["haproxy", "nginx", "hitch", "stunnel"]
 TLS_BULK = ["haproxy:64k", "nginx:256k", "nginx", "hitch", "stunnel"]
 

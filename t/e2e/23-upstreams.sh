@@ -10,7 +10,7 @@ LISTENERS=(weights backup next once health least hash blackhole dead unix six)
 declare -A P
 for name in "${TARGETS[@]}" "${LISTENERS[@]}"; do
     read -r "P[$name]"
-done < <("$TCP_PEER" --free-port $((${#TARGETS[@]} + ${#LISTENERS[@]})))
+done < <("$TCP_PEER" --free-port $((${#TARGETS[@]} + ${#LISTENERS[@]})) $$)
 
 listener()
 {

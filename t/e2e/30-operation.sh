@@ -137,9 +137,11 @@ cat >"$CONF" <<EOC
 workers = 2;
 module_dir = "$MODULE_DIR";
 log = { target = "file:log"; level = "debug"; };
+control = { socket = "control.sock"; };
 listeners = ( { name = "public"; address = "127.0.0.1:$PORT"; } );
 edges = ( { name = "a"; domains = [ "a.test" ]; upstream = "127.0.0.1:$UPSTREAM"; } );
 EOC
+CTL=("${POSTERNCTL:-$top_builddir/posternctl}" -s "$WORK/control.sock")
 background postern "$POSTERN" -c "$CONF"
 POSTERN_PID=$PID
 LOGS+=("$WORK/log")
@@ -162,12 +164,22 @@ for round in 1 2 3; do
     until gone "$CURL"; do
         n=$((n + 1))
         mv "$WORK/log" "$WORK/log.$round.$n"
-        kill -USR1 "$POSTERN_PID"
+        case $((n % 2)) in
+        0) kill -USR1 "$POSTERN_PID" ;;
+        1) assert_status 0 "${CTL[@]}" reopen ;;
+        esac
         wait_until "$DEADLINE" test -e "$WORK/log" || fail "no new log file"
     done
     wait "$CURL" || fail "curl"
     assert_eq 100 "$(wc -l <"$WORK/answers")" "answers"
 done
+mv "$WORK/log" "$WORK/log.4.1"
+mkdir "$WORK/log"
+assert_status 1 "${CTL[@]}" reopen
+assert_grep 'not every file could be opened again' "$WORK/out"
+assert_grep 'the log cannot be reopened; the old file stays.*directory' "$WORK/log.4.1"
+rmdir "$WORK/log"
+assert_status 0 "${CTL[@]}" reopen
 kill -TERM "$POSTERN_PID"
 wait_exit "$POSTERN_PID"
 assert_eq 0 "$STATUS" "exit status of postern"

@@ -11,7 +11,7 @@
 need python3
 free_ports PORT UPSTREAM
 export POSTERN MODULE_DIR DEADLINE
-certificate storm ca "$EC_P256" "subjectAltName=DNS:ends.test,DNS:demands.test,DNS:narrow.test"
+certificate storm ca "$EC_P256" "subjectAltName=DNS:ends.test,DNS:demands.test,DNS:narrow.test,DNS:served.test"
 
 python_test 70-tls-storm.py "$WORK" "$CERTS" "$PORT" "$UPSTREAM" "${STORM_STEP:-7}"
 

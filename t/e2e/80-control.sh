@@ -15,7 +15,7 @@ chmod 755 "$WORK"
 say "usage and no daemon"
 assert_status 0 "$POSTERNCTL" -h
 for command in status connections kill edges upstreams modules plan events metrics log-level \
-    reload upgrade drain stop; do
+    reload reopen upgrade drain stop; do
     assert_grep "^  $command " "$WORK/out"
 done
 assert_status 0 "$POSTERNCTL" -V

@@ -130,11 +130,11 @@ wait_exit()
     wait "$1" || STATUS=$?
 }
 
-# free_ports NAME...: set each variable to a TCP port that nothing uses.
+# free_ports NAME...: set each variable to a TCP port that nothing uses and no other test gets.
 free_ports()
 {
     local ports name i=0
-    mapfile -t ports < <("$TCP_PEER" --free-port $#)
+    mapfile -t ports < <("$TCP_PEER" --free-port $# $$)
     [ "${#ports[@]}" -eq $# ] || fail "no free ports"
     for name; do
         printf -v "$name" '%s' "${ports[i]}"

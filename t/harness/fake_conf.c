@@ -11,6 +11,9 @@ static config_setting_t *setting_of(const pst_cfg *node)
 {
     config_setting_t *s;
 
+    if (fake_current->configuring == NULL) {
+        fake_say("bug: the configuration is read outside of init()");
+    }
     memcpy(&s, &node, sizeof(s));
     return s;
 }

@@ -103,7 +103,9 @@ static int32_t call_hook(pst_conn *c, struct fake_seen *seen, uint32_t stage, vo
         return PST_NEXT;
     }
     c->stage = stage;
+    c->host->in_hook++;
     verdict = hook(&k);
+    c->host->in_hook--;
     c->stage = 0;
     return verdict;
 }
@@ -229,8 +231,13 @@ pst_conn *fake_host_injected(struct fake_host *h, int i)
 
 static void *host_conn_alloc(pst_conn *conn, size_t n)
 {
-    struct fake_block *b = fake_alloc(sizeof(*b) + n);
+    struct fake_block *b;
 
+    FAKE_HERE();
+    if (fake_refuses()) {
+        return NULL;
+    }
+    b = fake_alloc(sizeof(*b) + n);
     b->next = conn->blocks;
     conn->blocks = b;
     return b->data;
@@ -238,12 +245,14 @@ static void *host_conn_alloc(pst_conn *conn, size_t n)
 
 static const struct pst_hello *host_conn_hello(pst_conn *conn)
 {
+    FAKE_HERE();
     return conn->hello;
 }
 
 static void host_deny(pst_conn *conn, const char *code, size_t code_n, const char *text,
                       size_t text_n)
 {
+    FAKE_HERE();
     free(conn->code);
     free(conn->text);
     conn->code = fake_copy(code, code_n);
@@ -255,6 +264,7 @@ static int32_t host_set_client_addr(pst_conn *conn, const struct pst_addr *addr)
 {
     struct pst_value v = { 0 };
 
+    FAKE_HERE();
     if (conn->stage != PST_STAGE_ACCEPT && conn->stage != PST_STAGE_PREFACE) {
         return PST_ERR_STATE;
     }
@@ -267,6 +277,7 @@ static int32_t host_set_client_addr(pst_conn *conn, const struct pst_addr *addr)
 
 static int32_t host_set_edge(pst_conn *conn, const char *name, size_t n)
 {
+    FAKE_HERE();
     if (conn->stage != PST_STAGE_CLIENT_HELLO) {
         return PST_ERR_STATE;
     }
@@ -278,12 +289,14 @@ static int32_t host_set_edge(pst_conn *conn, const char *name, size_t n)
 
 static void host_conn_kill(pst_conn *conn)
 {
+    FAKE_HERE();
     conn->killed = 1;
     fake_say("kill");
 }
 
 static void host_conn_alert(pst_conn *conn, uint32_t side, uint32_t received, uint32_t alert)
 {
+    FAKE_HERE();
     (void)conn;
     fake_say("alert %u %s the %s", (unsigned)alert, received ? "from" : "to",
              side == PST_SIDE_CLIENT ? "client" : "upstream");
@@ -296,6 +309,7 @@ void fake_conn_set_target(pst_conn *c, const struct pst_upstream_target *target)
 
 static void *host_conn_twin(pst_conn *conn, pst_instance *self)
 {
+    FAKE_HERE();
     for (const struct fake_seen *s = conn->seen; s != NULL; s = s->next) {
         if (s->inst->self.module == self->module && s->inst->self.scope != self->scope) {
             return s->inst->ptr;
@@ -308,6 +322,7 @@ static int32_t host_upstream_target(pst_conn *conn, struct pst_upstream_target *
 {
     struct pst_upstream_target t;
 
+    FAKE_HERE();
     if (conn->stage != PST_STAGE_UPSTREAM_READY && conn->stage != PST_STAGE_ESTABLISHED) {
         return PST_ERR_STATE;
     }
@@ -324,7 +339,8 @@ static pst_ticket *host_suspend(pst_conn *conn, void (*cancel)(void *arg), void 
 {
     pst_ticket *t;
 
-    if (!may_pend(conn->stage) || conn->ticket != NULL) {
+    FAKE_HERE();
+    if (!may_pend(conn->stage) || conn->ticket != NULL || fake_refuses()) {
         return NULL;
     }
     t = fake_alloc(sizeof(*t));
@@ -345,7 +361,7 @@ static void host_ticket_free(pst_ticket *ticket)
     free(ticket);
 }
 
-static void host_resume(pst_ticket *ticket, int32_t verdict)
+static void host_resume_any(pst_ticket *ticket, int32_t verdict)
 {
     pst_conn *c = ticket->conn;
 
@@ -357,6 +373,12 @@ static void host_resume(pst_ticket *ticket, int32_t verdict)
         ticket->conn = NULL;
     }
     host_ticket_free(ticket);
+}
+
+static void host_resume(pst_ticket *ticket, int32_t verdict)
+{
+    FAKE_HERE();
+    host_resume_any(ticket, verdict);
 }
 
 void fake_conn_table(struct pst_host *t)
@@ -372,6 +394,6 @@ void fake_conn_table(struct pst_host *t)
     t->conn_twin = host_conn_twin;
     t->suspend = host_suspend;
     t->resume = host_resume;
-    t->resume_any = host_resume;
+    t->resume_any = host_resume_any;
     t->ticket_free = host_ticket_free;
 }

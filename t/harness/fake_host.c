@@ -58,6 +58,43 @@ void fake_say(const char *fmt, ...)
     fake_append(&fake_current->transcript, "\n", 1);
 }
 
+/* An address that tells threads apart. */
+static const void *this_thread(void)
+{
+    static _Thread_local char here;
+
+    return &here;
+}
+
+void fake_here(const char *call)
+{
+    if (fake_current->in_job || fake_current->thread != this_thread()) {
+        fake_say("bug: %s() on another thread", call);
+    }
+}
+
+void fake_main(const char *call)
+{
+    fake_here(call);
+    if (fake_current->in_hook) {
+        fake_say("bug: %s() is for the main thread, not for a hook of a connection", call);
+    }
+}
+
+unsigned fake_host_refuse(struct fake_host *h, unsigned k)
+{
+    unsigned asked = h->asked;
+
+    h->refuse = k;
+    h->asked = 0;
+    return asked;
+}
+
+int fake_refuses(void)
+{
+    return ++fake_current->asked == fake_current->refuse;
+}
+
 const char *fake_verdict_name(int32_t verdict)
 {
     static const char *const names[] = { "?", "NEXT", "DENY", "PENDING", "MORE", "CLAIM" };
@@ -121,6 +158,7 @@ static uint64_t host_wall_us(void)
 
 static const void *host_get_service(const char *name)
 {
+    FAKE_MAIN();
     fake_say("get_service %s", name);
     return strcmp(name, PST_LOG_SINK) == 0 ? fake_sink_service() : NULL;
 }
@@ -168,6 +206,7 @@ struct fake_host *fake_host_new(void)
     fake_stream_table(&h->table);
     fake_sched_table(&h->table);
     h->now_ns = 1000000000;
+    h->thread = this_thread();
     config_init(&h->shared);
     fake_append(&h->transcript, "", 0);
     for (size_t i = 0; i < sizeof(core_vars) / sizeof(core_vars[0]); i++) {

@@ -16,7 +16,8 @@
  * Whatever a module asks of the host leaves a line in a transcript: log messages, configuration
  * errors, denials, suspensions, timers. Tests look for lines or compare the whole.
  *
- * One host at a time, one thread: the table of functions carries no context. Jobs of offload()
+ * One host at a time, one thread: the table of functions carries no context. Calls from a place
+ * that the headers forbid leave a line that begins with "bug:". Jobs of offload()
  * run at once, their `done` in fake_host_turn(). Timers fire in fake_host_advance(). Nothing is
  * ever called back from inside a host call.
  */
@@ -41,6 +42,8 @@ void fake_host_free(struct fake_host *h);
 
 /* The table as modules get it. Borrowed. */
 const struct pst_host *fake_host_table(struct fake_host *h);
+/* The table of 1.0 ended here. This never changes. */
+#define FAKE_HOST_SIZE_1_0 (offsetof(struct pst_host, wall_us) + sizeof(uint64_t(*)(void)))
 /* Pretend to be an older host: `size` bytes of table, minor version `minor`. Before loading. */
 void fake_host_truncate(struct fake_host *h, uint32_t size, uint32_t minor);
 
@@ -64,6 +67,12 @@ int fake_host_turn(struct fake_host *h);
 int fake_host_advance(struct fake_host *h, uint64_t ms);
 /* Make the watches of `fd` ready. Answers how many were interested. */
 int fake_host_watch(struct fake_host *h, int fd, uint32_t events);
+
+/*
+ * Refuse the k-th request from now on for memory, a ticket, a timer, a watch, a job or a filter, as
+ * a host does that is short of memory; 0: none. Answers how many there were since the last call.
+ */
+unsigned fake_host_refuse(struct fake_host *h, unsigned k);
 
 /* The i-th connection that modules injected; NULL: there are fewer. End it as any other. */
 pst_conn *fake_host_injected(struct fake_host *h, int i);

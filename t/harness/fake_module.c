@@ -232,6 +232,7 @@ static int32_t host_publish(pst_instance *self, const char *service, const void 
 {
     struct fake_service *s = fake_alloc(sizeof(*s)), **at = &fake_current->services;
 
+    FAKE_MAIN();
     *s = (struct fake_service){ NULL, self, fake_copy(service, strlen(service)), table, flags, 0 };
     while (*at != NULL) {
         at = &(*at)->next;
@@ -246,6 +247,7 @@ static int32_t host_find_each(pst_instance *self, const char *service,
 {
     int32_t n = 0;
 
+    FAKE_MAIN();
     for (struct fake_service *s = fake_current->services; s != NULL; s = s->next) {
         if (strcmp(s->name, service) == 0 && s->by->scope == self->scope &&
             strcmp(s->by->chain, self->chain) == 0) {

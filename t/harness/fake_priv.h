@@ -187,10 +187,26 @@ struct fake_host {
     struct fake_inst *configuring; /* inside init() */
     uint64_t now_ns;
     int tickets;
+    unsigned refuse, asked; /* see fake_host_refuse() */
+    const void *thread;     /* of the test */
+    int in_hook, in_job;    /* a hook of a connection, a job of offload() runs */
 };
 
 /* The one host there is. */
 extern struct fake_host *fake_current;
+
+/*
+ * A host function was called that only the main thread (FAKE_MAIN), or only the thread of its scope
+ * (FAKE_HERE) may call: says so in the transcript when this is another.
+ */
+void fake_main(const char *call);
+void fake_here(const char *call);
+#define FAKE_CALL   (__func__ + sizeof("host_") - 1)
+#define FAKE_MAIN() fake_main(FAKE_CALL)
+#define FAKE_HERE() fake_here(FAKE_CALL)
+
+/* 1 when this request of a module is the one to be refused. */
+int fake_refuses(void);
 
 /* Memory that is never NULL: a test cannot go on without. */
 void *fake_alloc(size_t n);

@@ -6,8 +6,13 @@
 
 static pst_timer *host_timer_new(struct pst_scope scope, void (*fire)(void *arg), void *arg)
 {
-    pst_timer *t = fake_alloc(sizeof(*t));
+    pst_timer *t;
 
+    FAKE_HERE();
+    if (fake_refuses()) {
+        return NULL;
+    }
+    t = fake_alloc(sizeof(*t));
     *t = (pst_timer){ fake_current->timers, scope, fire, arg, 0 };
     fake_current->timers = t;
     return t;
@@ -15,6 +20,7 @@ static pst_timer *host_timer_new(struct pst_scope scope, void (*fire)(void *arg)
 
 static int32_t host_timer_start(pst_timer *timer, uint64_t ms)
 {
+    FAKE_HERE();
     timer->due_ns = fake_current->now_ns + ms * 1000000;
     fake_say("timer %llu ms", (unsigned long long)ms);
     return PST_OK;
@@ -22,6 +28,7 @@ static int32_t host_timer_start(pst_timer *timer, uint64_t ms)
 
 static void host_timer_stop(pst_timer *timer)
 {
+    FAKE_HERE();
     timer->due_ns = 0;
 }
 
@@ -29,6 +36,7 @@ static void host_timer_free(pst_timer *timer)
 {
     pst_timer **at = &fake_current->timers;
 
+    FAKE_HERE();
     while (*at != NULL && *at != timer) {
         at = &(*at)->next;
     }
@@ -68,8 +76,13 @@ int fake_host_advance(struct fake_host *h, uint64_t ms)
 static pst_watch *host_watch_new(struct pst_scope scope, int32_t fd, uint32_t events,
                                  void (*ready)(void *arg, uint32_t events), void *arg)
 {
-    pst_watch *w = fake_alloc(sizeof(*w));
+    pst_watch *w;
 
+    FAKE_HERE();
+    if (fake_refuses()) {
+        return NULL;
+    }
+    w = fake_alloc(sizeof(*w));
     *w = (pst_watch){ fake_current->watches, scope, fd, events, ready, arg };
     fake_current->watches = w;
     return w;
@@ -77,6 +90,7 @@ static pst_watch *host_watch_new(struct pst_scope scope, int32_t fd, uint32_t ev
 
 static int32_t host_watch_change(pst_watch *watch, uint32_t events)
 {
+    FAKE_HERE();
     watch->events = events;
     return PST_OK;
 }
@@ -85,6 +99,7 @@ static void host_watch_free(pst_watch *watch)
 {
     pst_watch **at = &fake_current->watches;
 
+    FAKE_HERE();
     while (*at != NULL && *at != watch) {
         at = &(*at)->next;
     }
@@ -112,15 +127,22 @@ int fake_host_watch(struct fake_host *h, int fd, uint32_t events)
 static int32_t host_offload(struct pst_scope scope, void (*job)(void *arg),
                             void (*done)(void *arg, int32_t status), void *arg)
 {
-    struct fake_job *j = fake_alloc(sizeof(*j)), **at = &fake_current->jobs;
+    struct fake_job *j, **at = &fake_current->jobs;
 
+    FAKE_HERE();
+    if (fake_refuses()) {
+        return PST_ERR_NOMEM;
+    }
+    j = fake_alloc(sizeof(*j));
     *j = (struct fake_job){ NULL, scope, done, arg, PST_OK };
     while (*at != NULL) {
         at = &(*at)->next;
     }
     *at = j;
     fake_say("offload");
+    fake_current->in_job++;
     job(arg);
+    fake_current->in_job--;
     return PST_OK;
 }
 

@@ -42,6 +42,7 @@ static int32_t host_stream_stack(pst_conn *conn, uint32_t side, const struct pst
 {
     uint32_t stage = side == PST_SIDE_CLIENT ? PST_STAGE_TRANSPORT : PST_STAGE_UPSTREAM_READY;
 
+    FAKE_HERE();
     if ((side != PST_SIDE_CLIENT && side != PST_SIDE_UPSTREAM) || conn->stage != stage ||
         conn->top[side] == NULL) {
         return PST_ERR_STATE;
@@ -54,27 +55,32 @@ static int32_t host_stream_stack(pst_conn *conn, uint32_t side, const struct pst
 
 static int64_t host_stream_read(pst_stream *s, struct pst_iov *v, uint32_t n)
 {
+    FAKE_HERE();
     return s->ops.read(s->ctx, v, n);
 }
 
 static int64_t host_stream_write(pst_stream *s, const struct pst_iov *v, uint32_t n)
 {
+    FAKE_HERE();
     return s->ops.write(s->ctx, v, n);
 }
 
 static int32_t host_stream_flush(pst_stream *s)
 {
+    FAKE_HERE();
     return s->ops.flush != NULL ? s->ops.flush(s->ctx) : PST_OK;
 }
 
 static int32_t host_stream_shutdown_write(pst_stream *s)
 {
+    FAKE_HERE();
     return s->ops.shutdown_write != NULL ? s->ops.shutdown_write(s->ctx) : PST_OK;
 }
 
 static int32_t host_upstream_claim(pst_conn *conn, const struct pst_stream_ops *ops, void *ctx,
                                    pst_stream **handle)
 {
+    FAKE_HERE();
     if (conn->stage != PST_STAGE_UPSTREAM || conn->top[PST_SIDE_UPSTREAM] != NULL) {
         return PST_ERR_STATE;
     }
@@ -85,6 +91,7 @@ static int32_t host_upstream_claim(pst_conn *conn, const struct pst_stream_ops *
 
 static int32_t host_upstream_claim_fd(pst_conn *conn, int32_t fd)
 {
+    FAKE_HERE();
     if (conn->stage != PST_STAGE_UPSTREAM) {
         return PST_ERR_STATE;
     }
@@ -102,6 +109,7 @@ static int32_t host_upstream_choose(pst_conn *conn, const struct pst_addr *addr)
 {
     struct pst_value v = { 0 };
 
+    FAKE_HERE();
     if (conn->stage != PST_STAGE_UPSTREAM) {
         return PST_ERR_STATE;
     }
@@ -114,12 +122,14 @@ static int32_t host_upstream_choose(pst_conn *conn, const struct pst_addr *addr)
 
 static void host_stream_ready(pst_stream *handle, uint32_t events)
 {
+    FAKE_HERE();
     (void)handle;
     fake_say("ready %u", (unsigned)events);
 }
 
 static int32_t host_prepend(pst_conn *conn, uint32_t layer, const uint8_t *data, size_t n)
 {
+    FAKE_HERE();
     if (conn->stage != PST_STAGE_UPSTREAM_READY) {
         return PST_ERR_STATE;
     }
@@ -141,6 +151,7 @@ static pst_listener *host_listener_find(pst_worker *worker, const char *name)
 {
     pst_listener *l = fake_current->listeners;
 
+    FAKE_HERE();
     (void)worker;
     while (l != NULL && strcmp(l->name, name) != 0) {
         l = l->next;
@@ -161,6 +172,7 @@ static int32_t host_conn_inject(pst_listener *listener, const struct pst_stream_
     struct pst_value v = { 0 };
     pst_conn *c;
 
+    FAKE_HERE();
     while (fake_host_injected(fake_current, n) != NULL) {
         n++;
     }
@@ -184,8 +196,9 @@ static pst_filter *host_filter_attach(pst_conn *conn, uint32_t dir,
 {
     pst_filter *f, **at = &conn->filters;
 
+    FAKE_HERE();
     if (conn->stage == 0 || conn->stage > PST_STAGE_ESTABLISHED ||
-        (dir != PST_DIR_TO_UPSTREAM && dir != PST_DIR_TO_CLIENT)) {
+        (dir != PST_DIR_TO_UPSTREAM && dir != PST_DIR_TO_CLIENT) || fake_refuses()) {
         return NULL;
     }
     f = fake_alloc(sizeof(*f));
@@ -207,6 +220,7 @@ static pst_filter *host_filter_attach(pst_conn *conn, uint32_t dir,
 
 static void host_filter_detach(pst_filter *filter)
 {
+    FAKE_HERE();
     if (!filter->gone) {
         filter->gone = 1;
         if (filter->ops.detach != NULL) {
@@ -217,6 +231,7 @@ static void host_filter_detach(pst_filter *filter)
 
 static int32_t host_filter_pass(pst_filter_out *out, size_t n)
 {
+    FAKE_HERE();
     if (n > out->n - out->used) {
         return PST_ERR_INVALID;
     }
@@ -227,6 +242,7 @@ static int32_t host_filter_pass(pst_filter_out *out, size_t n)
 
 static int32_t host_filter_drop(pst_filter_out *out, size_t n)
 {
+    FAKE_HERE();
     if (n > out->n - out->used) {
         return PST_ERR_INVALID;
     }
@@ -236,6 +252,7 @@ static int32_t host_filter_drop(pst_filter_out *out, size_t n)
 
 static int32_t host_filter_emit(pst_filter_out *out, const uint8_t *data, size_t n)
 {
+    FAKE_HERE();
     fake_append(out->out, data, n);
     return PST_OK;
 }

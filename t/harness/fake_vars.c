@@ -36,6 +36,7 @@ static int32_t host_var_id(const char *name)
 {
     int id = find(name);
 
+    FAKE_MAIN();
     return id >= 0 ? id : PST_ERR_NOT_FOUND;
 }
 
@@ -45,6 +46,7 @@ static int32_t host_var_get(pst_conn *conn, int32_t id, struct pst_value *out)
     struct pst_value *at;
     int32_t rc = PST_OK;
 
+    FAKE_HERE();
     memset(out, 0, sizeof(*out));
     if (id < 0 || id >= fake_current->n_vars) {
         return PST_ERR_NOT_FOUND;
@@ -65,6 +67,7 @@ static int32_t host_var_register(const char *module, const char *name, uint32_t 
     size_t n = strlen(module);
     int id;
 
+    FAKE_MAIN();
     if ((strncmp(name, module, n) != 0 || name[n] != '.') && strncmp(name, "conn.tls.", 9) != 0 &&
         strncmp(name, "upstream.tls.", 13) != 0) {
         fake_say("bug: variable %s is not of module %s", name, module);
@@ -105,6 +108,7 @@ static void set_value(struct pst_value *at, const struct pst_value *v)
 
 static int32_t host_note_set(pst_conn *conn, int32_t id, const struct pst_value *value)
 {
+    FAKE_HERE();
     if (id < 0 || id >= fake_current->n_vars) {
         return PST_ERR_NOT_FOUND;
     }

@@ -13,7 +13,7 @@
 static const char usage_text[] =
     "usage: tcp_peer [OPTION...] connect ADDRESS ACTION...\n"
     "       tcp_peer [OPTION...] listen ADDRESS accept ACTION... [accept ACTION...]\n"
-    "       tcp_peer --free-port N\n"
+    "       tcp_peer --free-port N PID     for the process PID\n"
     "ADDRESS is 127.0.0.1:80, [::1]:80 or unix:/path; listen says \"listening PORT\" on stderr.\n"
     "Options\n"
     "  --timeout S       deadline for the whole script (10)\n"
@@ -377,7 +377,7 @@ static int arguments_of(const char *word)
         const char *word;
         int n;
     } table[] = {
-        { "--free-port", 1 }, { "--timeout", 1 },  { "--source", 1 },   { "--rcvbuf", 1 },
+        { "--free-port", 2 }, { "--timeout", 1 },  { "--source", 1 },   { "--rcvbuf", 1 },
         { "--sndbuf", 1 },    { "--out", 1 },      { "connect", 1 },    { "listen", 1 },
         { "accept", 0 },      { "send-file", 1 },  { "send-text", 1 },  { "send-hex", 1 },
         { "send-zeros", 1 },  { "seg", 1 },        { "slow", 2 },       { "pause", 1 },
@@ -398,7 +398,7 @@ static int arguments_of(const char *word)
 static enum peer_status option(struct peer *p, char **a)
 {
     if (strcmp(a[0], "--free-port") == 0) {
-        return peer_free_ports((unsigned)strtoul(a[1], NULL, 10));
+        return peer_free_ports((unsigned)strtoul(a[1], NULL, 10), (pid_t)strtol(a[2], NULL, 10));
     }
     if (strcmp(a[0], "--timeout") == 0) {
         p->deadline_ms = peer_now() + (int64_t)(strtod(a[1], NULL) * 1000);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 /* Exit statuses. Everything but PEER_OK ends the script. */
 enum peer_status {
@@ -66,7 +67,10 @@ enum peer_status peer_duplex(struct peer *p, FILE *f);
 void peer_close(struct peer *p);
 void peer_reset(struct peer *p);
 
-/* Print n different TCP ports that nothing uses and no outgoing connection will get. */
-enum peer_status peer_free_ports(unsigned n);
+/*
+ * Print n different TCP ports that nothing uses and no outgoing connection will get. They are not
+ * given out again as long as the process `user` lives. (ports.c)
+ */
+enum peer_status peer_free_ports(unsigned n, pid_t user);
 
 #endif

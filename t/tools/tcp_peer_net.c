@@ -11,14 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { KEEP_MAX = 1 << 20, CHUNK = 64 * 1024 };
-enum { FREE_PORTS_MAX = 64, FREE_PORT_FIRST = 10000, FREE_PORT_TRIES = 1000 };
 
 struct address {
     socklen_t n;
@@ -404,47 +402,4 @@ void peer_reset(struct peer *p)
         setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     }
     peer_close(p);
-}
-
-/* Ephemeral ports begin here: those below are never given to an outgoing connection. */
-static unsigned ephemeral_low(void)
-{
-    FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r");
-    unsigned low = 0;
-
-    if (f != NULL) {
-        if (fscanf(f, "%u", &low) != 1) {
-            low = 0;
-        }
-        fclose(f);
-    }
-    return low > FREE_PORT_FIRST + 1000 ? low : 32768;
-}
-
-/* All are held until the last one is known, so that they differ. */
-enum peer_status peer_free_ports(unsigned n)
-{
-    unsigned range = ephemeral_low() - FREE_PORT_FIRST;
-
-    if (n == 0 || n > FREE_PORTS_MAX) {
-        return PEER_USAGE;
-    }
-    for (unsigned tries = 0; n > 0; tries++) {
-        struct sockaddr_in a = { .sin_family = AF_INET };
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        unsigned port;
-
-        if (fd < 0 || tries > FREE_PORT_TRIES || getrandom(&port, sizeof(port), 0) < 0) {
-            return failed("--free-port");
-        }
-        port = FREE_PORT_FIRST + port % range;
-        a.sin_port = htons((uint16_t)port);
-        if (bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
-            close(fd);
-            continue;
-        }
-        printf("%u\n", port);
-        n--;
-    }
-    return PEER_OK;
 }

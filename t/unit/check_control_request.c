@@ -22,6 +22,7 @@ START_TEST(commands)
     } good[] = {
         { "status", CONTROL_STATUS },
         { "reload", CONTROL_RELOAD },
+        { "reopen", CONTROL_REOPEN },
         { "drain", CONTROL_DRAIN },
         { "stop", CONTROL_STOP },
         { "plan", CONTROL_PLAN },
