@@ -215,23 +215,20 @@ static uint64_t host_asked_for(struct fake_host *h)
 
 static void fail_once(const struct life *l, void *arg)
 {
+    struct fake_inst *made = NULL;
     struct failure *f = arg;
 
     f->set(l->host, f->k);
     if (f->inst != NULL) {
         conns_one(&(struct conns){ l->ck, l->host, f->inst, l->scope, l->old });
     } else {
-        struct fake_inst *i = make(l, "check", l->config);
-
-        f->n = f->asked(l->host);
-        f->set(l->host, 0);
-        if (i != NULL) {
-            unmake(l, i);
-        }
-        return;
+        made = make(l, "check", l->config);
     }
     f->n = f->asked(l->host);
     f->set(l->host, 0);
+    if (made != NULL) {
+        unmake(l, made);
+    }
 }
 
 /* What is kept without any failure was reported before. */
