@@ -143,6 +143,9 @@ enum relay_step copy_round(struct relay *r, unsigned d)
     if (x->slow && cap > RELAY_SLOW_BYTES) {
         cap = RELAY_SLOW_BYTES;
     }
+    if (cap > RELAY_STACKED_BYTES && stream_direct_fd(relay_src(r, d), PST_STREAM_READ) < 0) {
+        cap = RELAY_STACKED_BYTES;
+    }
     size_t n = copy_gather(r, d, p, cap, &last, &dry);
     bool want = last == PST_WANT_READ || last == PST_WANT_WRITE;
     bool fin = last == 0;

@@ -12,6 +12,7 @@ static void instance_free(struct term *t)
     if (t == NULL) {
         return;
     }
+    tls_expiry_free(&t->expiry);
     certs_free(&t->certs);
     auth_free(&t->auth);
     ticket_ring_unref(t->tickets.ring);
@@ -40,7 +41,23 @@ static int32_t link_up(void *inst)
     struct term *t = inst;
     int32_t rc = t->here ? auth_collect(t) : PST_OK;
 
-    return rc == PST_OK && t->here ? term_contexts(t) : rc;
+    if (rc == PST_OK && t->here) {
+        rc = term_contexts(t);
+    }
+    for (uint32_t i = 0; i < t->certs.n && rc == PST_OK; i++) {
+        rc = tls_expiry_add(&t->expiry, &t->certs.all[i].cred.x509);
+    }
+    if (rc == PST_OK) {
+        tls_expiry_show(&t->expiry);
+    }
+    return rc;
+}
+
+static void retire(void *inst)
+{
+    struct term *t = inst;
+
+    tls_expiry_hide(&t->expiry);
 }
 
 /*
@@ -108,6 +125,7 @@ static int32_t load(const struct pst_host *host)
     int32_t rc = tls_lib_init();
 
     term_host = host;
+    tls_expiry_setup(host, TERM_NAME);
     return rc == PST_OK ? vars_setup(host) : rc;
 }
 
@@ -124,6 +142,7 @@ static const struct pst_hooks hooks = {
     .worker_init = worker_init,
     .worker_fini = worker_fini,
     .on_transport = on_transport,
+    .retire = retire,
     .fini = fini,
 };
 

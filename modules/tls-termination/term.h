@@ -11,6 +11,7 @@
 
 #include "services/tls_client_auth.h"
 #include "tls-common/tls_common.h"
+#include "tls-common/tls_expiry.h"
 
 #define TERM_NAME       "tls-termination"
 #define TERM_NAME_MAX   256 /* of a host name, with room for its end */
@@ -86,6 +87,7 @@ struct term {
     bool tickets_on;
     struct term_tickets tickets;
     struct term_auth auth;
+    struct tls_expiry expiry; /* of certs */
 };
 
 /* --- config.c --------------------------------------------------------------------------------- */

@@ -266,6 +266,9 @@ int32_t utls_configure(struct utls *u, const pst_cfg *cfg)
         tls_params_default(&u->params);
         rc = make_context(u, cfg, &m);
     }
+    if (rc == PST_OK && has_cred) {
+        rc = tls_expiry_add(&u->expiry, &cred.x509);
+    }
     if (rc == PST_OK && !u->verify) {
         warn_of_trust(cfg);
     }

@@ -10,6 +10,7 @@ static void fini(void *inst)
 {
     struct utls *u = inst;
 
+    tls_expiry_free(&u->expiry);
     ctx_put(u->ctx);
     free(u);
 }
@@ -35,12 +36,20 @@ static int32_t init(pst_instance *self, const pst_cfg *cfg, void **inst)
 /* Whoever terminates the client's TLS is loaded by now. */
 static int32_t link_up(void *inst)
 {
-    const struct utls *u = inst;
+    struct utls *u = inst;
 
     if (u->alpn_of_client) {
         vars_find(utls_host);
     }
+    tls_expiry_show(&u->expiry);
     return PST_OK;
+}
+
+static void retire(void *inst)
+{
+    struct utls *u = inst;
+
+    tls_expiry_hide(&u->expiry);
 }
 
 static int32_t worker_init(void *inst, pst_worker *worker, void **worker_state)
@@ -87,6 +96,7 @@ static int32_t load(const struct pst_host *host)
     int32_t rc = tls_lib_init();
 
     utls_host = host;
+    tls_expiry_setup(host, UTLS_NAME);
     return rc == PST_OK ? vars_setup(host) : rc;
 }
 
@@ -102,6 +112,7 @@ static const struct pst_hooks hooks = {
     .worker_init = worker_init,
     .worker_fini = worker_fini,
     .on_upstream_ready = on_upstream_ready,
+    .retire = retire,
     .fini = fini,
 };
 

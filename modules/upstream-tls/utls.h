@@ -8,6 +8,7 @@
 #define POSTERN_MODULES_UTLS_H
 
 #include "tls-common/tls_common.h"
+#include "tls-common/tls_expiry.h"
 
 #define UTLS_NAME   "upstream-tls"
 #define UTLS_DIGEST 32
@@ -37,6 +38,7 @@ struct utls {
     struct tls_params params;
     struct tls_alpn alpn;
     struct utls_ctx *ctx;
+    struct tls_expiry expiry; /* of the client certificate */
 };
 
 /* --- config.c --------------------------------------------------------------------------------- */

@@ -268,8 +268,9 @@ class Proxy:
         env = dict(os.environ, PATH=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
         argv = ["taskset", "-c", cpus] + argv
         with open(self.log, "wb") as out:
-            self.processes = [subprocess.Popen(argv, stdout=out, stderr=out, env=env,
-                                               stdin=subprocess.DEVNULL) for _ in range(copies)]
+            self.processes = [subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out,
+                                               stderr=out, env=env, cwd=setup.work)
+                              for _ in range(copies)]
         self._await(name)
         self.pids = [p for top in self.processes for p in family(top.pid)]
         if kind == "hitch":   # it chooses CPUs itself
