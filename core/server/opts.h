@@ -9,7 +9,7 @@
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct opts {
-    char **argv; /* all of the command line */
+    char **argv;      /* all of the command line */
     const char *conf;
     bool test;
     bool verbose;
