@@ -248,7 +248,7 @@ def judge_events(rows):
     named, nameless = read_events()
     twice = [n for n, e in named.items() if len(e) > 1]
     same("names with several events", [], twice[:5])
-    strange = [n for n in named if n not in {r["name"] for r in made}]
+    strange = sorted(set(named) - {r["name"] for r in made})
     same("events about nobody", [], strange[:5])
     same("events", total, len(named) + nameless)
     sums = collections.Counter()
