@@ -2,6 +2,7 @@
 #include "core/server/inherited.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -117,12 +118,25 @@ int inherited_take(struct inherited *i, const struct conf_addr *a, bool *own)
     return -1;
 }
 
+/* The predecessor still has the file, and is the one to remove it. */
+static void tell_left(const struct inherited *i, int fd)
+{
+    struct sockaddr_un un = { 0 };
+    socklen_t n = sizeof(un);
+
+    if (i->predecessor >= 0 && getsockname(fd, (struct sockaddr *)&un, &n) == 0 &&
+        un.sun_family == AF_UNIX) {
+        (void)dprintf(i->predecessor, UPGRADE_LEFT "%.*s\n", (int)sizeof(un.sun_path), un.sun_path);
+    }
+}
+
 unsigned inherited_close_rest(struct inherited *i)
 {
     unsigned rest = 0;
 
     for (unsigned k = 0; k < i->n; k++) {
         if (!i->fds[k].taken) {
+            tell_left(i, INHERITED_FIRST + (int)k);
             close(INHERITED_FIRST + (int)k);
             rest++;
         }

@@ -43,11 +43,20 @@ void lsock_own(struct lsock *list)
     }
 }
 
+void lsock_left(struct lsock *list, const char *path)
+{
+    for (struct lsock *s = list; s != NULL; s = s->next) {
+        s->left = path != NULL && (s->left || (s->path != NULL && strcmp(s->path, path) == 0));
+    }
+}
+
 void lsock_disown(struct lsock *list)
 {
     for (struct lsock *s = list; s != NULL; s = s->next) {
-        free(s->path);
-        s->path = NULL;
+        if (!s->left) {
+            free(s->path);
+            s->path = NULL;
+        }
     }
 }
 

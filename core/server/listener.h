@@ -23,6 +23,7 @@ struct lsock {
     char *key;  /* the address as configured, with its dual-stack choice */
     char *path; /* of a unix socket we made, NULL otherwise              */
     bool lent;  /* which a predecessor still serves: not ours to remove  */
+    bool left;  /* which a successor does not want                       */
     int *fds;   /* one per worker, or one                                */
     unsigned n_fds;
 };
@@ -63,7 +64,12 @@ bool lsock_serves(const struct lsock *s, unsigned i, unsigned worker, unsigned n
 bool lsock_handover(const struct lsock *list, struct handover *h);
 /* This process serves: files of unix sockets that a predecessor has lent are its own now. [main] */
 void lsock_own(struct lsock *list);
-/* Another process owns the files of unix sockets now. [main] */
+/*
+ * The process that takes over does not want the unix socket at this path: its file stays ours. NULL:
+ * nothing of the kind is known any more. [main]
+ */
+void lsock_left(struct lsock *list, const char *path);
+/* Another process owns the files of all other unix sockets now. [main] */
 void lsock_disown(struct lsock *list);
 
 #endif

@@ -81,7 +81,6 @@ static const unsigned refused[] = {
     SYS_mount_setattr,
 #endif
     SYS_setns,
-    SYS_unshare,
     SYS_swapon,
     SYS_swapoff,
     SYS_reboot,
@@ -121,12 +120,12 @@ static const unsigned refused[] = {
 #define SYS_clone3 435
 #endif
 
-/* A flag of clone(2), in the first argument on all of these architectures. */
+/* Flags of clone(2) and unshare(2), in the first argument on all of these architectures. */
 #define NAMESPACES                                                                                 \
     (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
-     CLONE_NEWNET)
+     CLONE_NEWNET | CLONE_NEWTIME)
 
-enum { N_REFUSED = sizeof(refused) / sizeof(refused[0]), HEAD = 11 };
+enum { N_REFUSED = sizeof(refused) / sizeof(refused[0]), HEAD = 12 };
 
 /* From a place in the head to the refusal, which is the last of all. */
 #define TO_REFUSAL(at) (HEAD + N_REFUSED - (at))
@@ -144,9 +143,10 @@ int sandbox_seccomp(void)
         BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, TO_REFUSAL(4), 0),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_unshare, 0, 3),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NAMESPACES, TO_REFUSAL(9), 0),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, NAMESPACES, TO_REFUSAL(10), 0),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     const struct sock_fprog prog = { .len = HEAD + N_REFUSED + 2, .filter = f };

@@ -173,7 +173,7 @@ __attribute__((noreturn)) static void become(struct successor *s, const sigset_t
         place(s->h->at[i].fd, INHERITED_FIRST + (int)i);
     }
     /* Above all of those: see successor_start(). The real stderr goes behind it. */
-    saved = fcntl(STDERR_FILENO, F_DUPFD, s->pipe + 1);
+    saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, s->pipe + 1);
     (void)dup2(s->pipe, STDERR_FILENO);
     place(s->pipe, INHERITED_FIRST + (int)n);
     place(saved, INHERITED_FIRST + (int)n + 1);

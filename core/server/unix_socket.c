@@ -78,9 +78,7 @@ int unix_listen(const char *path, mode_t mode, uid_t uid, gid_t gid, int backlog
      * could not set it, and by then its name may lead elsewhere if that one owns the folder.
      */
     /* The umask is the process's: files that other threads make meanwhile shall have theirs. */
-    if (unshare(CLONE_FS) != 0) {
-        goto fail;
-    }
+    (void)unshare(CLONE_FS); /* where it is not allowed, they may be unlucky */
     old = umask(~mode & 0777);
     rc = bind(fd, (const struct sockaddr *)&un, sizeof(un));
     umask(old);

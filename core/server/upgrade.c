@@ -155,6 +155,11 @@ static bool take(struct upgrade *u, const char *p, size_t n)
         if (strcmp(u->line, UPGRADE_READY) == 0) {
             return true;
         }
+        if (strncmp(u->line, UPGRADE_LEFT, strlen(UPGRADE_LEFT)) == 0) {
+            lsock_left(u->server->socks, u->line + strlen(UPGRADE_LEFT));
+            u->line_n = 0;
+            continue;
+        }
         on_line(u);
     }
     return false;
@@ -225,6 +230,7 @@ const char *server_upgrade(struct server *s)
         LOG(PST_LOG_WARNING, "upgrade refused", LOGF_Z("reason", why));
         return why;
     }
+    lsock_left(s->socks, NULL);
     pid = start(u);
     if (pid < 0) {
         why = strerrordesc_np(errno);

@@ -24,7 +24,7 @@ struct check {
     char *const *set;    /* NAME=VALUE, to be added to them */
     size_t n_set;
     unsigned seconds; /* that each part may take; 0: any */
-    uint32_t scopes; /* PST_SCOPE_* to try; 0: all the module has */
+    uint32_t scopes;  /* PST_SCOPE_* to try; 0: all the module has */
 };
 
 /* "an edge", "a listener". */

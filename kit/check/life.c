@@ -93,7 +93,7 @@ static void unmake(const struct life *l, struct fake_inst *i)
     fake_host_advance(l->host, 1000);
 }
 
-/* --- leaks --------------------------------------------------------------------------------------- */
+/* --- leaks --------------------------------------------------------------------------------- */
 
 /*
  * Run `what` until it keeps no more memory, three times at most; how many blocks it keeps. Tickets
@@ -131,7 +131,7 @@ static void connect_once(const struct life *l, void *arg)
     conns_all(&(struct conns){ l->ck, l->host, arg, l->scope, l->old });
 }
 
-/* --- wrong configurations -------------------------------------------------------------------- */
+/* --- wrong configurations -------------------------------------------------------------- */
 
 static void refuse_once(const struct life *l, void *arg)
 {
@@ -179,7 +179,7 @@ static void try_wrong_values(struct life *l)
     }
 }
 
-/* --- failing allocations --------------------------------------------------------------------- */
+/* --- failing allocations --------------------------------------------------------------- */
 
 /* One difficulty: the k-th allocation, or the k-th request of the host, fails. */
 struct failure {
@@ -215,23 +215,20 @@ static uint64_t host_asked_for(struct fake_host *h)
 
 static void fail_once(const struct life *l, void *arg)
 {
+    struct fake_inst *made = NULL;
     struct failure *f = arg;
 
     f->set(l->host, f->k);
     if (f->inst != NULL) {
         conns_one(&(struct conns){ l->ck, l->host, f->inst, l->scope, l->old });
     } else {
-        struct fake_inst *i = make(l, "check", l->config);
-
-        f->n = f->asked(l->host);
-        f->set(l->host, 0);
-        if (i != NULL) {
-            unmake(l, i);
-        }
-        return;
+        made = make(l, "check", l->config);
     }
     f->n = f->asked(l->host);
     f->set(l->host, 0);
+    if (made != NULL) {
+        unmake(l, made);
+    }
 }
 
 /* What is kept without any failure was reported before. */
@@ -264,7 +261,7 @@ static void try_all_failures(struct life *l, struct fake_inst *inst)
     try_failures(l, (struct failure){ "host request", fail_host, host_asked_for, inst, 0, 0 });
 }
 
-/* --- the whole ----------------------------------------------------------------------------------- */
+/* --- the whole ----------------------------------------------------------------------------- */
 
 /* Two at once, the younger one taking over from the elder as in a reload. */
 static void take_over(const struct life *l)

@@ -18,6 +18,8 @@
 struct tls_expiry_cert {
     char name[NAME_SHOWN], key[16];
     uint64_t not_after;
+    struct slot *slot; /* while it is shown; NULL: there is no room for its name */
+    struct tls_expiry_cert *next, *prev; /* of its slot */
 };
 
 /* A gauge, and the value it has. */
@@ -29,7 +31,7 @@ struct gauge {
 struct slot {
     char name[NAME_SHOWN], key[16];
     struct gauge gauge;
-    uint64_t now;
+    struct tls_expiry_cert *certs; /* shown ones: of several edges, of two generations */
 };
 
 /* One set a module: each has this file linked into it. */
@@ -75,6 +77,10 @@ static void name_of(const struct tls_x509 *x, char out[NAME_SHOWN])
 
 /* --- gauges ----------------------------------------------------------------------------------- */
 
+/*
+ * There may be ten thousand instances, and all of them come and go in a reload: each does no more
+ * than its own certificates ask for.
+ */
 static void set(struct gauge *g, uint64_t value)
 {
     int64_t now = value > INT64_MAX ? INT64_MAX : (int64_t)value;
@@ -94,23 +100,25 @@ static struct slot *slot_of(const struct tls_expiry_cert *c)
     return NULL;
 }
 
-static void slot_make(const struct tls_expiry_cert *c)
+static struct slot *slot_make(const struct tls_expiry_cert *c)
 {
     struct slot *s = &slots[n_slots];
     char metric[192];
 
     if (n_slots == TLS_EXPIRY_NAMES) {
-        return;
+        return NULL;
     }
     snprintf(metric, sizeof(metric),
              "certificate_not_after_seconds{module=\"%s\",name=\"%s\",key=\"%s\"}", expiry_module,
              c->name, c->key);
     s->gauge.id = expiry_host->metric_define(GROUP, metric, HELP, PST_METRIC_GAUGE);
-    if (s->gauge.id >= 0) {
-        memcpy(s->name, c->name, sizeof(s->name));
-        memcpy(s->key, c->key, sizeof(s->key));
-        n_slots++;
+    if (s->gauge.id < 0) {
+        return NULL;
     }
+    memcpy(s->name, c->name, sizeof(s->name));
+    memcpy(s->key, c->key, sizeof(s->key));
+    n_slots++;
+    return s;
 }
 
 static void keep_least(uint64_t *at, uint64_t value)
@@ -120,28 +128,50 @@ static void keep_least(uint64_t *at, uint64_t value)
     }
 }
 
-/* All over again: it is for loads and reloads, and adds up to a few hundred comparisons. */
-static void refresh(void)
+static bool is_least(const struct gauge *g, uint64_t value)
 {
+    return value != 0 && (g->value == 0 || value < (uint64_t)g->value);
+}
+
+static void cert_show(struct tls_expiry_cert *c)
+{
+    struct slot *s = slot_of(c);
+
+    c->slot = s != NULL ? s : slot_make(c);
+    s = c->slot;
+    if (s == NULL) {
+        return;
+    }
+    c->prev = NULL;
+    c->next = s->certs;
+    if (c->next != NULL) {
+        c->next->prev = c;
+    }
+    s->certs = c;
+    if (is_least(&s->gauge, c->not_after)) {
+        set(&s->gauge, c->not_after);
+    }
+}
+
+static void cert_hide(struct tls_expiry_cert *c)
+{
+    struct slot *s = c->slot;
     uint64_t least = 0;
 
-    for (uint32_t i = 0; i < n_slots; i++) {
-        slots[i].now = 0;
+    if (s == NULL) {
+        return;
     }
-    for (const struct tls_expiry *e = shown; e != NULL; e = e->next) {
-        keep_least(&least, e->first);
-        for (uint32_t i = 0; i < e->n; i++) {
-            struct slot *s = slot_of(&e->certs[i]);
-
-            if (s != NULL) {
-                keep_least(&s->now, e->certs[i].not_after);
-            }
-        }
+    *(c->prev != NULL ? &c->prev->next : &s->certs) = c->next;
+    if (c->next != NULL) {
+        c->next->prev = c->prev;
     }
-    for (uint32_t i = 0; i < n_slots; i++) {
-        set(&slots[i].gauge, slots[i].now);
+    if (c->not_after != (uint64_t)s->gauge.value) {
+        return;
     }
-    set(&first, least);
+    for (c = s->certs; c != NULL && least != (uint64_t)s->gauge.value; c = c->next) {
+        keep_least(&least, c->not_after);
+    }
+    set(&s->gauge, least);
 }
 
 /* --- instances -------------------------------------------------------------------------------- */
@@ -189,29 +219,42 @@ void tls_expiry_show(struct tls_expiry *e)
         first.id = expiry_host->metric_define(GROUP, metric, HELP_FIRST, PST_METRIC_GAUGE);
     }
     for (uint32_t i = 0; i < e->n; i++) {
-        if (slot_of(&e->certs[i]) == NULL) {
-            slot_make(&e->certs[i]);
-        }
+        cert_show(&e->certs[i]);
     }
     e->shown = true;
+    e->prev = NULL;
     e->next = shown;
+    if (e->next != NULL) {
+        e->next->prev = e;
+    }
     shown = e;
-    refresh();
+    if (is_least(&first, e->first)) {
+        set(&first, e->first);
+    }
 }
 
 void tls_expiry_hide(struct tls_expiry *e)
 {
-    struct tls_expiry **at = &shown;
+    uint64_t least = 0;
 
     if (!e->shown) {
         return;
     }
-    while (*at != e) {
-        at = &(*at)->next;
+    for (uint32_t i = 0; i < e->n; i++) {
+        cert_hide(&e->certs[i]);
     }
-    *at = e->next;
+    *(e->prev != NULL ? &e->prev->next : &shown) = e->next;
+    if (e->next != NULL) {
+        e->next->prev = e->prev;
+    }
     e->shown = false;
-    refresh();
+    if (e->first != (uint64_t)first.value) {
+        return;
+    }
+    for (e = shown; e != NULL && least != (uint64_t)first.value; e = e->next) {
+        keep_least(&least, e->first);
+    }
+    set(&first, least);
 }
 
 void tls_expiry_free(struct tls_expiry *e)

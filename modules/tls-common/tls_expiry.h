@@ -16,8 +16,8 @@ struct tls_expiry_cert;
 
 /* Of an instance; zero is empty. */
 struct tls_expiry {
-    struct tls_expiry *next;       /* of those that are shown */
-    struct tls_expiry_cert *certs; /* at most TLS_EXPIRY_NAMES */
+    struct tls_expiry *next, *prev; /* of those that are shown */
+    struct tls_expiry_cert *certs;  /* at most TLS_EXPIRY_NAMES */
     uint32_t n;
     uint64_t first; /* of all that were added, 0: none */
     bool shown;

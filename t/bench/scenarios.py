@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is measured. See doc/performance.md for what each means."""
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 PASS = ["haproxy", "nginx", "sniproxy", "bare"]
 PASS_BULK = ["haproxy:splice", "haproxy:64k", "nginx:256k", "nginx", "sniproxy", "bare"]
@@ -22,7 +22,7 @@ class Scenario:
     proxy_out: bool = False
     modules: str = ""           # what Postern has attached: see modules() in run
     against: str = ""           # compare with Postern in another scenario instead of peers
-    groups: list = field(default_factory=lambda: ["all"])
+    half_of: str = ""           # at half the rate that the slowest proxy takes in this scenario
 
 
 def _conn(conns=64):
@@ -51,7 +51,7 @@ ALL = [
     Scenario("conn-proxy2", "same, PROXY header to the upstream (v2; nginx, sniproxy: v1)", "conn",
              _conn(), PASS, 0.95, proxy_out=True),
     Scenario("conn-rate", "same, at half the rate of saturation", "rate",
-             _conn(512), PASS, 1.0),
+             _conn(512), PASS, 1.0, half_of="conn"),
     Scenario("ping", "passthrough, 64-byte round trip, 64 connections", "msg", _ping(64), PASS,
              0.95),
     Scenario("ping-1", "same, 1 connection", "msg", _ping(1), PASS, 0.95),
@@ -62,6 +62,8 @@ ALL = [
 
     Scenario("tls-full", "TLS 1.3 full handshake, ECDSA P-256, X25519", "conn",
              _conn(32) + _tls(), TLS, 0.72, cert="ecdsa"),
+    Scenario("tls-rate", "same, at half the rate of saturation", "rate",
+             _conn(512) + _tls(), TLS, 1.0, cert="ecdsa", half_of="tls-full"),
     Scenario("tls-full-p256", "same, P-256 group", "conn",
              _conn(32) + _tls(groups="P-256"), TLS, 0.65, cert="ecdsa"),
     Scenario("tls-full-rsa", "same, RSA-2048 certificate, X25519", "conn",
@@ -94,8 +96,11 @@ ALL = [
              against="tls-mutual"),
 ]
 
-QUICK = ["conn", "ping", "down", "up", "idle", "tls-full", "tls-resumed", "tls-down", "tls-up",
-         "tls-ping", "tls-idle"]
+QUICK = ["conn", "conn-rate", "ping", "down", "up", "idle", "tls-full", "tls-rate", "tls-resumed",
+         "tls-down", "tls-up", "tls-ping", "tls-idle"]
+# Those that were best in some scenario.
+QUICK_PEERS = ["haproxy", "haproxy:splice", "haproxy:64k", "nginx", "nginx:256k", "sniproxy",
+               "hitch"]
 
 
 def find(names):

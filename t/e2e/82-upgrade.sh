@@ -202,3 +202,14 @@ python_test 82-upgrade.py managed "$BINARY" "$PORT" "$QUEUE" "$ECHO"
 configure 2
 sed -i "s|name = \"echo\"; |&modules = ( { module = \"live-block\"; fifo = \"fifo\"; } ); |" "$CONF"
 python_test 82-upgrade.py watchdog "$BINARY" "$PORT" "$QUEUE" "$ECHO"
+
+say "a unix socket that the new configuration does not name"
+configure 2
+start_postern "$CONF"
+[ -e "$WORK/public.sock" ] || fail "no unix socket"
+sed -i "s|, \"unix:$WORK/public.sock\"||" "$CONF"
+upgrade
+end_of "$OLD"
+[ ! -e "$WORK/public.sock" ] || fail "the unix socket is left"
+kill -TERM "$POSTERN_PID"
+end_of "$POSTERN_PID"

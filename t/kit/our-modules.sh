@@ -27,13 +27,11 @@ passes proxy-protocol -s listener accept=192.0.2.0/24
 passes proxy-protocol -s edge send=2
 passes upstream-tls
 passes upstream-tls verify=false
-if [ -e "$MODULE_DIR/tls-termination.so" ]; then
-    command -v openssl >/dev/null || exit 77
-    bash "$top_srcdir/t/certs/gen.sh" "$tmp/certs"
-    passes mutual-tls "ca=$tmp/certs/ca.pem"
-    passes tls-termination -c "terminate_at = \"edge\";
-        certificates = ( { certificate = \"$tmp/certs/a.pem\"; key = \"$tmp/certs/a.key\"; } );"
-fi
+command -v openssl >/dev/null || exit 77
+bash "$top_srcdir/t/certs/gen.sh" "$tmp/certs"
+passes mutual-tls "ca=$tmp/certs/ca.pem"
+passes tls-termination -c "terminate_at = \"edge\";
+    certificates = ( { certificate = \"$tmp/certs/a.pem\"; key = \"$tmp/certs/a.key\"; } );"
 passes sni-allow "file=$top_srcdir/modules/examples/sni-allow/names.example"
 passes ext-auth "socket=$tmp/nobody"
 if [ -e "$MODULE_DIR/geo.so" ]; then

@@ -109,6 +109,8 @@ START_TEST(bad_passwords)
 
     password_is("", 0, 0600);
     wrong(PASSWORD CONF_LISTENERS CONF_EDGES, "pw: its first line is empty");
+    password_is("sec\0ret\n", 8, 0600);
+    wrong(PASSWORD CONF_LISTENERS CONF_EDGES, "pw: its first line has a zero byte");
     password_is("\nsecret", 7, 0600);
     wrong(PASSWORD CONF_LISTENERS CONF_EDGES, "pw: its first line is empty");
     password_is("secret", 6, 0644);

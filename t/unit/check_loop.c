@@ -309,6 +309,51 @@ START_TEST(test_is_mine)
 }
 END_TEST
 
+static bool no_memory;
+
+static void *poor_realloc(void *p, size_t n)
+{
+    return no_memory ? NULL : realloc(p, n);
+}
+
+static void *poor_malloc(size_t n)
+{
+    return no_memory ? NULL : malloc(n);
+}
+
+static void on_late(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    loop_stop(arg);
+}
+
+/* libevent's heap of timers grows by doubling: one of these cannot be added. */
+START_TEST(test_timer_without_memory_fires)
+{
+    event_set_mem_functions(poor_malloc, poor_realloc, free);
+    struct loop *l = loop_new();
+    struct event *timers[64];
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < 64; i++) {
+        timers[i] = evtimer_new(loop_base(l), on_late, l);
+    }
+    no_memory = true;
+    while (n < 64 && loop_timer(timers[n], 3600000)) {
+        n++;
+    }
+    no_memory = false;
+    ck_assert_uint_lt(n, 64);
+    /* Returns at once: the test has a time limit of a minute, the timers of an hour. */
+    ck_assert_int_eq(loop_run(l), 0);
+    for (unsigned i = 0; i < 64; i++) {
+        event_free(timers[i]);
+    }
+    loop_free(l);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("loop");
@@ -323,6 +368,7 @@ int main(void)
     tcase_add_test(tc, test_now_is_one_per_turn);
     tcase_add_test(tc, test_scratch);
     tcase_add_test(tc, test_is_mine);
+    tcase_add_test(tc, test_timer_without_memory_fires);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);

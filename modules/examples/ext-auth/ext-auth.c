@@ -19,6 +19,7 @@
 #include <postern_module.h>
 
 #include "answer.h"
+#include "request.h"
 
 #define NAME        "ext-auth"
 #define REQUEST_MAX 2048
@@ -239,49 +240,23 @@ static void on_readable(void *arg, uint32_t events)
     }
 }
 
-/* Append a member. Names and addresses need no escapes; what would is left out. */
-static void put(char *text, size_t *n, const char *key, const char *p, size_t len)
-{
-    int wrote;
-
-    for (size_t i = 0; i < len; i++) {
-        if (p[i] == '"' || p[i] == '\\' || (unsigned char)p[i] < 0x20 ||
-            (unsigned char)p[i] > 0x7e) {
-            return;
-        }
-    }
-    wrote = snprintf(text + *n, REQUEST_MAX - *n, "%s\"%s\":\"%.*s\"", *n > 1 ? "," : "", key,
-                     (int)len, p);
-    *n = wrote > 0 && (size_t)wrote < REQUEST_MAX - *n ? *n + (size_t)wrote : REQUEST_MAX;
-}
-
-/* The question as text; its length, REQUEST_MAX: it does not fit. */
+/* The question about this connection as text; its length, 0: it does not fit. */
 static size_t ask_text(pst_conn *conn, char *text)
 {
     const struct pst_hello *tls = host->conn_hello(conn);
     struct pst_value client = { 0 }, edge = { 0 };
     char ip[INET6_ADDRSTRLEN] = "unix";
-    size_t n = 1;
 
-    text[0] = '{';
-    if (host->var_get(conn, var_client, &client) == PST_OK && client.type == PST_VALUE_ADDR &&
-        client.u.addr.family != PST_AF_UNIX) {
+    if (host->var_get(conn, var_client, &client) != PST_OK || client.type != PST_VALUE_ADDR ||
+        host->var_get(conn, var_edge, &edge) != PST_OK || edge.type != PST_VALUE_STR) {
+        return 0;
+    }
+    if (client.u.addr.family != PST_AF_UNIX) {
         inet_ntop(client.u.addr.family == PST_AF_INET ? AF_INET : AF_INET6, client.u.addr.ip, ip,
                   sizeof(ip));
     }
-    put(text, &n, "client", ip, strlen(ip));
-    if (n < REQUEST_MAX && tls != NULL && tls->sni.n > 0) {
-        put(text, &n, "sni", tls->sni.p, tls->sni.n);
-    }
-    if (n < REQUEST_MAX && host->var_get(conn, var_edge, &edge) == PST_OK &&
-        edge.type == PST_VALUE_STR) {
-        put(text, &n, "edge", edge.u.str.p, edge.u.str.n);
-    }
-    if (n + 2 > REQUEST_MAX) {
-        return REQUEST_MAX;
-    }
-    memcpy(text + n, "}\n", 2);
-    return n + 2;
+    return request_write(text, REQUEST_MAX, pst_str_of(ip),
+                         tls != NULL ? tls->sni : (struct pst_str){ "", 0 }, edge.u.str);
 }
 
 /* Connect and send; NULL, or what went wrong. A unix socket does both at once or not at all. */
@@ -290,8 +265,8 @@ static const char *send_question(struct question *q)
     char text[REQUEST_MAX];
     size_t n = ask_text(q->conn, text);
 
-    if (n == REQUEST_MAX) {
-        return "the question is too long";
+    if (n == 0) {
+        return "it cannot be asked";
     }
     q->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (q->fd < 0 ||

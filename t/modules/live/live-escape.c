@@ -74,7 +74,7 @@ static int32_t on_admit(struct pst_call *k)
     n = snprintf(text, sizeof(text),
                  "escape: inside %s, outside %s, unshare %s, memory %s, "
                  "setns %s, chroot %s, clone %s, clone3 %s",
-                 try_write(in->inside.p), try_write(in->outside.p), outcome(unshare(0)),
+                 try_write(in->inside.p), try_write(in->outside.p), outcome(unshare(CLONE_NEWUSER)),
                  outcome(process_vm_readv(getpid(), NULL, 0, NULL, 0, 0)), outcome(setns(-1, 0)),
                  outcome(chroot("")), namespace, unseen);
     host->log(k->self, k->conn, PST_LOG_NOTICE, text, n > 0 ? (size_t)n : 0);
