@@ -44,7 +44,7 @@ second_archive()
         export TZ=Pacific/Auckland LC_ALL=C.UTF-8
         cd "$dir"
         ./bootstrap autotools
-        mkdir build
+        mkdir -p build
         cd build
         ../configure -q --without-wolfssl
         make -s dist
