@@ -173,6 +173,13 @@ manuals()
     cd "$TOP" && mandoc -T lint -W warning ./doc/*.[0-9]
 }
 
+# Over the system's TLS library, as Debian would build them.
+packages()
+{
+    single packages env -u WITH_WOLFSSL bash "$TOP/t/packages.sh" "$BUILD/packages-check"
+    sed -n 's/^skipped:/skipped packages:/p' "$LOGS/packages.log"
+}
+
 declare -fx say show results configured distcheck clang_build without_tls scripts manuals
 export TOP BUILD LOGS JOBS WITH_WOLFSSL
 
@@ -190,6 +197,7 @@ run()
     distcheck) single distcheck bash -c distcheck ;;
     shellcheck) single shellcheck bash -c scripts ;;
     manuals) single manuals bash -c manuals ;;
+    packages) packages ;;
     *) say "unknown step $1" && FAILED=$((FAILED + 1)) ;;
     esac
 }
@@ -200,7 +208,7 @@ fuzz_targets()
 }
 
 if [ $# -eq 0 ]; then
-    set -- shellcheck manuals gcc asan tsan clang stock without-tls fuzz distcheck
+    set -- shellcheck manuals gcc asan tsan clang stock without-tls fuzz distcheck packages
 fi
 say "Logs are in $LOGS; the whole takes about 20 minutes on two cores."
 for step; do

@@ -195,6 +195,7 @@ static struct lsock *lsock_open(const char *key, const struct conf_listener *l,
 {
     unsigned there = inherited_count(inherited, a);
     struct lsock *s = lsock_new(key, there > 0 ? there : a->kind == CONF_ADDR_UNIX ? 1 : n_workers);
+    bool low = false;
     int rc = ERR_NOMEM;
 
     if (s == NULL) {
@@ -211,8 +212,10 @@ out:
     if (rc == ERR_OK) {
         return s;
     }
-    conf_error_add(errors, NULL, 0, l->where, "cannot listen on %s: %s", a->text,
-                   rc == ERR_SYS ? strerror(errno) : err_text(rc));
+    low = rc == ERR_SYS && errno == EACCES && a->kind != CONF_ADDR_UNIX;
+    conf_error_add(errors, NULL, 0, l->where, "cannot listen on %s: %s%s", a->text,
+                   rc == ERR_SYS ? strerror(errno) : err_text(rc),
+                   low ? "; ports below 1024 are opened by root alone, at a start" : "");
     if (s != NULL) {
         lsock_free(s);
     }
