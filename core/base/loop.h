@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A thread's event loop: libevent's base, a run queue for work that must not happen inside
- * the caller's frame, and an inbox through which other threads reach this one.
+ * A thread's event loop: descriptors and timers, a run queue for work that must not happen inside
+ * the caller's frame, and an inbox through which other threads reach this one. A loop can carry a
+ * libevent base too: the main thread's does.
  */
 #ifndef POSTERN_BASE_LOOP_H
 #define POSTERN_BASE_LOOP_H
@@ -21,20 +22,39 @@ struct task {
     bool queued;
 };
 
+/* A descriptor that is watched. Embed it; zero-initialise; set fn. events: EPOLL*. */
+struct loop_fd {
+    void (*fn)(struct loop_fd *f, uint32_t events);
+    uint32_t slot; /* 0: not watched */
+};
+
+/* Fires once. Embed it; zero-initialise; set fn. */
+struct loop_timer {
+    void (*fn)(struct loop_timer *t);
+    uint64_t at;                            /* loop_now() when it fires          */
+    struct loop_timer *child, *next, *prev; /* in the heap; prev NULL: not armed */
+};
+
 /* A message from any thread. Embed it; owned by the inbox from loop_post() until fn runs. */
 struct msg {
     struct msg *next;
     void (*fn)(struct msg *m, struct loop *l);
 };
 
-/* Make a loop; NULL when memory or descriptors ran out. Its event base has no locks. */
+/* Make a loop; NULL when memory or descriptors ran out. */
 struct loop *loop_new(void);
 /* Free it. Undelivered messages are run first, so that what they own is freed. */
 void loop_free(struct loop *l);
+/*
+ * The libevent base of this loop, without locks, made when it is first asked for; NULL: out of
+ * memory. A loop that has one waits inside libevent, at one more system call a turn. [own thread]
+ */
 struct event_base *loop_base(struct loop *l);
 
-/* Run until loop_stop(). [own thread] */
+/* Run until loop_stop(). ERR_SYS when waiting failed. [own thread] */
 int loop_run(struct loop *l);
+/* One turn: descriptors, timers, tasks. `wait` for something to do, or look only. [own thread] */
+int loop_step(struct loop *l, bool wait);
 /* Leave loop_run after the current turn. [own thread] */
 void loop_stop(struct loop *l);
 
@@ -45,12 +65,36 @@ uint64_t loop_now(struct loop *l);
 uint64_t loop_turn(const struct loop *l);
 
 /*
- * Arm a timer of this loop. Without memory for it, it fires in the next pass: a wait that has lost
+ * Watch fd for `events` (EPOLL*, level-triggered unless EPOLLET is among them). ERR_NOMEM; ERR_SYS:
+ * errno tells. The callback may forget any descriptor. [own thread]
+ */
+int loop_fd_add(struct loop *l, struct loop_fd *f, int fd, uint32_t events);
+/* Watch for other events, of which those that are there are reported again. ERR_SYS. [own thread] */
+int loop_fd_change(struct loop *l, struct loop_fd *f, int fd, uint32_t events);
+/*
+ * Report nothing more, what is under way included. The descriptor is left alone: for the owner who
+ * closes it next, which ends the kernel's interest without a call. A no-op when not watched.
+ * [own thread]
+ */
+void loop_fd_forget(struct loop *l, struct loop_fd *f);
+/* As above for a descriptor that stays open. [own thread] */
+void loop_fd_remove(struct loop *l, struct loop_fd *f, int fd);
+
+/* Arm a timer for ms from now, or move it there. Never fails. [own thread] */
+void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t ms);
+/* Disarm it; a no-op when it is not armed. [own thread] */
+void loop_timer_stop(struct loop *l, struct loop_timer *t);
+
+/*
+ * Arm a timer of this loop's base. Without memory for it, it fires in the next pass: a wait that has lost
  * its deadline would be worse than one that is cut short. True: as asked. [own thread]
  */
-bool loop_timer(struct event *timer, uint64_t ms);
+bool loop_base_timer(struct event *timer, uint64_t ms);
 
-/* Queue a task; a no-op when it is queued already. Runs after the current callback. [own thread] */
+/*
+ * Queue a task; a no-op when it is queued already. Runs after the descriptors and timers of the
+ * turn. [own thread]
+ */
 void loop_defer(struct loop *l, struct task *t);
 /* Take a task off the queue; a no-op when it is not queued. [own thread] */
 void loop_cancel(struct loop *l, struct task *t);

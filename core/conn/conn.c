@@ -47,14 +47,11 @@ bool conn_alert_possible(const struct conn *c)
 
 /* --- deadlines ---------------------------------------------------------------------------------- */
 
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
+static void on_deadline(struct loop_timer *t)
 {
-    struct conn *c = arg;
+    struct conn *c = list_entry(t, struct conn_setup, timer)->conn;
     uint32_t reason = c->setup->timer_reason;
 
-    (void)fd;
-    (void)what;
-    c->setup->timer_armed = false;
     if (c->setup->ticket != NULL) {
         c->why.code = "pending-timeout";
         c->why.text = "no verdict before the deadline";
@@ -73,8 +70,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
 void conn_deadline(struct conn *c, uint64_t ms, uint32_t reason)
 {
-    c->setup->timer_reason = loop_timer(&c->setup->timer, ms) ? reason : PST_END_INTERNAL;
-    c->setup->timer_armed = true;
+    c->setup->timer_reason = reason;
+    loop_timer_set(c->w->loop, &c->setup->timer, ms);
 }
 
 void conn_deadline_at(struct conn *c, uint64_t at_ns, uint32_t reason)
@@ -86,10 +83,7 @@ void conn_deadline_at(struct conn *c, uint64_t at_ns, uint32_t reason)
 
 void conn_deadline_off(struct conn *c)
 {
-    if (c->setup->timer_armed) {
-        (void)evtimer_del(&c->setup->timer);
-        c->setup->timer_armed = false;
-    }
+    loop_timer_stop(c->w->loop, &c->setup->timer);
 }
 
 /* --- the order of states ------------------------------------------------------------------------- */
@@ -164,8 +158,9 @@ static void on_client_ready(void *arg, unsigned events)
 {
     struct conn *c = arg;
 
-    (void)events;
-    if (c->state == CONN_PREFACE || c->state == CONN_HELLO || c->state == CONN_HANDSHAKE) {
+    if (c->setup->ticket != NULL) {
+        conn_suspended_event(c, events);
+    } else if (c->state == CONN_PREFACE || c->state == CONN_HELLO || c->state == CONN_HANDSHAKE) {
         conn_advance(c);
     } else {
         stream_interest(c->client, 0);
@@ -184,7 +179,8 @@ static struct conn_setup *setup_new(struct conn *c)
     hello_init(&s->hello);
     buf_init(&s->wire, HELLO_WIRE_MAX + 64 * 1024);
     buf_init(&s->app, 64 * 1024);
-    (void)evtimer_assign(&s->timer, loop_base(c->w->loop), on_deadline, c);
+    s->conn = c;
+    s->timer.fn = on_deadline;
     return s;
 }
 
@@ -282,6 +278,10 @@ int conn_start(struct conn_worker *w, struct listener *l, struct stream *client,
 int conn_accept(struct conn_worker *w, struct listener *l, int fd, const struct pst_addr *peer)
 {
     struct stream *s = stream_raw_new(w->loop, fd);
+
+    if (s != NULL && peer->family == PST_AF_UNIX) {
+        stream_in_pieces(s);
+    }
     struct conn *c = s == NULL ? NULL : conn_new(w, l, s, peer);
 
     if (c == NULL) {

@@ -4,8 +4,6 @@
  * kernel send RST, which can overtake the alert just written. So our direction is ended, and
  * what the client still sends is read and dropped until it ends too, within narrow bounds.
  */
-#include <event2/event.h>
-#include <event2/event_struct.h>
 #include <stdlib.h>
 
 #include "core/base/loop.h"
@@ -20,13 +18,13 @@ struct lingering {
     struct conn_worker *w;
     struct generation *gen;
     struct stream *s;
-    struct event timer;
+    struct loop_timer timer;
     uint64_t dropped;
 };
 
 static void linger_end(struct lingering *l)
 {
-    (void)evtimer_del(&l->timer);
+    loop_timer_stop(l->w->loop, &l->timer);
     stream_free(l->s, PST_CLOSE_GRACEFUL);
     list_remove(&l->node);
     conn_slot_free(l->w, l->gen);
@@ -42,23 +40,21 @@ static void on_ready(void *arg, unsigned events)
     (void)events;
     v.p = loop_scratch(l->w->loop, &v.n);
     n = v.p == NULL ? PST_ERR_NOMEM : stream_read(l->s, &v, 1);
-    if (n == PST_WANT_READ || n == PST_WANT_WRITE) {
-        stream_interest(l->s, PST_STREAM_READ);
-        return;
-    }
     if (n > 0) {
         l->dropped += (uint64_t)n;
     }
-    if (n <= 0 || l->dropped > LINGER_BYTES) {
+    bool wait = n > 0 ? l->dropped <= LINGER_BYTES : n == PST_WANT_READ || n == PST_WANT_WRITE;
+
+    if (wait) {
+        stream_interest(l->s, PST_STREAM_READ);
+    } else {
         linger_end(l);
     }
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
+static void on_timer(struct loop_timer *t)
 {
-    (void)fd;
-    (void)what;
-    linger_end(arg);
+    linger_end(list_entry(t, struct lingering, timer));
 }
 
 void conn_linger(struct conn_worker *w, struct generation *g, struct stream *s)
@@ -75,8 +71,8 @@ void conn_linger(struct conn_worker *w, struct generation *g, struct stream *s)
     l->gen = g;
     l->s = s;
     list_append(&w->lingers, &l->node);
-    (void)evtimer_assign(&l->timer, loop_base(w->loop), on_timer, l);
-    (void)loop_timer(&l->timer, LINGER_MS);
+    l->timer.fn = on_timer;
+    loop_timer_set(w->loop, &l->timer, LINGER_MS);
     stream_on_ready(s, on_ready, l);
     stream_interest(s, PST_STREAM_READ);
 }

@@ -3,9 +3,6 @@
 #ifndef POSTERN_CONN_CONN_PRIV_H
 #define POSTERN_CONN_CONN_PRIV_H
 
-#include <event2/event.h>
-#include <event2/event_struct.h>
-
 #include "core/base/arena.h"
 #include "core/base/buf.h"
 #include "core/base/loop.h"
@@ -51,8 +48,8 @@ struct conn_why {
 
 /* Everything that is only needed until the relay starts; freed then. */
 struct conn_setup {
-    struct event timer; /* the one deadline of the current wait                  */
-    struct event hup;   /* hang-up watch while suspended                         */
+    struct conn *conn;
+    struct loop_timer timer; /* the one deadline of the current wait                  */
     struct hello_reader hello;
     struct buf wire;         /* what was read from the client so far                  */
     size_t fed;              /* of it, given to the hello parser                      */
@@ -62,7 +59,7 @@ struct conn_setup {
     uint32_t step;           /* next hook of the current stage                        */
     uint32_t timer_reason;   /* PST_END_* when the timer fires                        */
     int32_t resumed;         /* verdict given back by a ticket, 0: none               */
-    bool in_hook, hup_armed, timer_armed, pending_counted;
+    bool in_hook, pending_counted;
     bool client_eof;
     bool tls_seen, not_tls; /* the first byte was one of TLS, was not                */
     bool claimed;           /* a stream was supplied in this stage                   */
@@ -187,6 +184,8 @@ int32_t conn_stage(struct conn *c, uint32_t stage, void *arg);
 enum conn_step conn_stage_simple(struct conn *c, uint32_t stage, void *arg, enum conn_state next);
 /* The chain and the state block a stage belongs to; NULL: no modules. */
 struct chain *conn_stage_chain(const struct conn *c, uint32_t stage, void **state);
+/* The client's stream has something to tell while a hook is suspended: it may have failed. */
+void conn_suspended_event(struct conn *c, unsigned events);
 /* Stages without a verdict: on_close, conn_fini, of both chains. */
 void conn_stage_notify(struct conn *c, uint32_t stage, void *arg);
 /* host->suspend(). */

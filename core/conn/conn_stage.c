@@ -81,15 +81,15 @@ static void shadow(struct conn *c, const struct instance *in, uint32_t stage)
     c->why = (struct conn_why){ 0 };
 }
 
-static void on_hangup(evutil_socket_t fd, short what, void *arg)
+void conn_suspended_event(struct conn *c, unsigned events)
 {
-    struct conn *c = arg;
+    int fd = stream_fd(c->client);
     int err = 0;
     socklen_t n = sizeof(err);
 
-    (void)what;
     /* A client may end its direction and still wait for an answer: only an error is the end. */
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) == 0 && err != 0) {
+    if ((events & STREAM_FAILED) && getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) == 0 &&
+        err != 0) {
         conn_end(c, &(struct conn_end){ .reason = PST_END_RESET,
                                         .side = PST_SIDE_CLIENT,
                                         .sys_errno = err,
@@ -102,27 +102,13 @@ static void suspended(struct conn *c)
     struct conn_setup *s = c->setup;
     uint64_t ms =
         c->edge != NULL ? c->edge->conf->timeouts.pending : c->listener->conf->timeouts.pending;
-    int fd = stream_fd(c->client);
 
     s->ticket = s->fresh;
     s->fresh = NULL;
-    stream_interest(c->client, 0);
+    stream_interest(c->client, STREAM_FAILED);
     conn_deadline(c, ms, PST_END_DENIED);
-    /* Edge-triggered: bytes that nobody reads now must not wake us again and again. */
-    if (fd >= 0 && event_assign(&s->hup, loop_base(c->w->loop), fd, EV_READ | EV_ET | EV_PERSIST,
-                                on_hangup, c) == 0) {
-        s->hup_armed = event_add(&s->hup, NULL) == 0;
-    }
     if (c->edge != NULL) {
         s->pending_counted = true;
-    }
-}
-
-static void hangup_off(struct conn_setup *s)
-{
-    if (s->hup_armed) {
-        (void)event_del(&s->hup);
-        s->hup_armed = false;
     }
 }
 
@@ -138,7 +124,6 @@ void conn_stage_cancel(struct conn *c)
 {
     struct conn_setup *s = c->setup;
 
-    hangup_off(s);
     pending_uncount(c);
     if (s->ticket != NULL) {
         struct ticket *t = s->ticket;
@@ -156,7 +141,6 @@ static void on_resume(void *owner, int32_t verdict)
 
     s->ticket = NULL;
     s->resumed = verdict;
-    hangup_off(s);
     pending_uncount(c);
     conn_deadline_off(c);
     if (s->hello_deadline != 0) {

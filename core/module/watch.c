@@ -2,23 +2,26 @@
 #include "core/module/watch.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
-#include <event2/event.h>
-#include <event2/event_struct.h>
-
+#include "core/base/err.h"
 #include "core/base/list.h"
 #include "core/base/loop.h"
 #include "core/module/watch_scope.h"
-
-/* Longer timers are cut to this: ten years, far from any overflow inside libevent. */
-#define TIMER_MS_MAX (UINT64_C(10) * 365 * 24 * 3600 * 1000)
 
 /* A timer or an fd watch; pst_timer * and pst_watch * point at it. */
 struct watch_event {
     struct list node; /* in the scope */
     struct watch_scope *scope;
-    struct event ev;
+    struct loop_timer timer;
+    struct loop_fd poll;
+    int fd;  /* what is polled, -1: a timer or nothing */
+    int own; /* a copy of it: the poller takes a descriptor only once; -1: none */
+    uint32_t events;
     union {
         void (*fire)(void *arg);
         void (*ready)(void *arg, uint32_t events);
@@ -38,10 +41,20 @@ struct watch_scope *watch_scope_new(struct loop *l)
     return s;
 }
 
+static void fd_leave(struct watch_event *w)
+{
+    loop_fd_remove(w->scope->loop, &w->poll, w->own >= 0 ? w->own : w->fd);
+    if (w->own >= 0) {
+        close(w->own);
+        w->own = -1;
+    }
+}
+
 static void event_drop(struct watch_event *w)
 {
     assert(loop_is_mine(w->scope->loop));
-    event_del(&w->ev);
+    loop_timer_stop(w->scope->loop, &w->timer);
+    fd_leave(w);
     list_remove(&w->node);
     free(w);
 }
@@ -51,8 +64,7 @@ void watch_scope_free(struct watch_scope *s)
     if (s == NULL) {
         return;
     }
-    list_each_safe(it, tmp, &s->events)
-    {
+    list_each_safe (it, tmp, &s->events) {
         event_drop(list_entry(it, struct watch_event, node));
     }
     offload_abandon(s);
@@ -66,6 +78,7 @@ static struct watch_event *event_add_to(struct watch_scope *s, void *arg)
     if (w != NULL) {
         w->scope = s;
         w->arg = arg;
+        w->fd = w->own = -1;
         list_append(&s->events, &w->node);
     }
     return w;
@@ -74,11 +87,10 @@ static struct watch_event *event_add_to(struct watch_scope *s, void *arg)
 /* --- timers ------------------------------------------------------------------------------------ */
 
 /* The callback may free the timer or the whole scope: nothing is touched after it. */
-static void timer_fired(evutil_socket_t fd, short what, void *arg)
+static void timer_fired(struct loop_timer *t)
 {
-    struct watch_event *w = arg;
-    (void)fd;
-    (void)what;
+    struct watch_event *w = list_entry(t, struct watch_event, timer);
+
     w->cb.fire(w->arg);
 }
 
@@ -89,7 +101,7 @@ pst_timer *watch_timer_new(struct watch_scope *s, void (*fire)(void *arg), void 
         return NULL;
     }
     w->cb.fire = fire;
-    evtimer_assign(&w->ev, loop_base(s->loop), timer_fired, w);
+    w->timer.fn = timer_fired;
     return (pst_timer *)w;
 }
 
@@ -97,17 +109,15 @@ int32_t watch_timer_start(pst_timer *t, uint64_t ms)
 {
     struct watch_event *w = (struct watch_event *)t;
     assert(loop_is_mine(w->scope->loop));
-    uint64_t cut = ms < TIMER_MS_MAX ? ms : TIMER_MS_MAX;
-    struct timeval tv = { .tv_sec = (time_t)(cut / 1000),
-                          .tv_usec = (suseconds_t)(cut % 1000 * 1000) };
-    return evtimer_add(&w->ev, &tv) == 0 ? PST_OK : PST_ERR_NOMEM;
+    loop_timer_set(w->scope->loop, &w->timer, ms);
+    return PST_OK;
 }
 
 void watch_timer_stop(pst_timer *t)
 {
     struct watch_event *w = (struct watch_event *)t;
     assert(loop_is_mine(w->scope->loop));
-    evtimer_del(&w->ev);
+    loop_timer_stop(w->scope->loop, &w->timer);
 }
 
 void watch_timer_free(pst_timer *t)
@@ -120,35 +130,39 @@ void watch_timer_free(pst_timer *t)
 /* --- descriptors ------------------------------------------------------------------------------- */
 
 /* As timer_fired(): nothing is touched after the callback. */
-static void fd_ready(evutil_socket_t fd, short what, void *arg)
+static void fd_ready(struct loop_fd *f, uint32_t what)
 {
-    struct watch_event *w = arg;
+    struct watch_event *w = list_entry(f, struct watch_event, poll);
     uint32_t events = 0;
-    (void)fd;
-    if ((what & EV_READ) != 0) {
-        events |= PST_STREAM_READ;
+
+    /* An error is found out by either. */
+    if ((what & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) {
+        events |= w->events & PST_STREAM_READ;
     }
-    if ((what & EV_WRITE) != 0) {
-        events |= PST_STREAM_WRITE;
+    if ((what & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) {
+        events |= w->events & PST_STREAM_WRITE;
     }
     w->cb.ready(w->arg, events);
 }
 
 /* Wait for `events` on fd from now on; 0: for nothing. */
-static int32_t fd_listen(struct watch_event *w, evutil_socket_t fd, uint32_t events)
+static int32_t fd_listen(struct watch_event *w, uint32_t events)
 {
-    short what = EV_PERSIST;
+    struct loop *l = w->scope->loop;
+    uint32_t what = 0;
+
+    w->events = events;
     if ((events & PST_STREAM_READ) != 0) {
-        what |= EV_READ;
+        what |= EPOLLIN;
     }
     if ((events & PST_STREAM_WRITE) != 0) {
-        what |= EV_WRITE;
+        what |= EPOLLOUT;
     }
-    event_assign(&w->ev, loop_base(w->scope->loop), fd, what, fd_ready, w);
-    if (events == 0) {
+    if (events == 0 || loop_fd_add(l, &w->poll, w->fd, what) == ERR_OK) {
         return PST_OK;
     }
-    return event_add(&w->ev, NULL) == 0 ? PST_OK : PST_ERR;
+    w->own = errno == EEXIST ? fcntl(w->fd, F_DUPFD_CLOEXEC, 0) : -1;
+    return w->own >= 0 && loop_fd_add(l, &w->poll, w->own, what) == ERR_OK ? PST_OK : PST_ERR;
 }
 
 static int events_known(uint32_t events)
@@ -167,7 +181,9 @@ pst_watch *watch_fd_new(struct watch_scope *s, int32_t fd, uint32_t events,
         return NULL;
     }
     w->cb.ready = ready;
-    if (fd_listen(w, fd, events) != PST_OK) {
+    w->fd = fd;
+    w->poll.fn = fd_ready;
+    if (fd_listen(w, events) != PST_OK) {
         event_drop(w);
         return NULL;
     }
@@ -181,8 +197,8 @@ int32_t watch_fd_change(pst_watch *watch, uint32_t events)
     if (!events_known(events)) {
         return PST_ERR_INVALID;
     }
-    event_del(&w->ev);
-    return fd_listen(w, event_get_fd(&w->ev), events);
+    fd_leave(w);
+    return fd_listen(w, events);
 }
 
 void watch_fd_free(pst_watch *w)

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "core/base/addr.h"
 #include "core/base/err.h"
+#include "core/base/list.h"
 #include "core/base/log.h"
 #include "core/server/worker_priv.h"
 
@@ -15,11 +17,9 @@
 #define ACCEPT_BATCH 16
 /* How long accepting pauses when descriptors or memory ran out. */
 #define PAUSE_MS 100
-/* The timer is never without a time, since to shorten that takes no memory, which may be what lacks. */
-#define REST_MS 86400000
 
 struct acceptor {
-    struct event ev;
+    struct loop_fd poll;
     struct worker *w;
     const struct lsock *sock;
     struct listener *listener;
@@ -29,22 +29,21 @@ struct acceptor {
     uint64_t turn; /* of the loop, when the last whole batch was taken           */
 };
 
-/* False: not all are watched, for want of memory. */
-static bool accept_on(struct worker *w)
+/* False: out of memory. */
+static bool acceptor_on(struct acceptor *a)
 {
-    bool ok = true;
+    return a->poll.slot != 0 || loop_fd_add(a->w->loop, &a->poll, a->fd, EPOLLIN) == ERR_OK;
+}
 
-    w->paused = false;
-    for (struct acceptor *a = w->acceptors; a != NULL; a = a->next) {
-        ok = event_add(&a->ev, NULL) == 0 && ok;
-    }
-    return ok;
+static void acceptor_off(struct acceptor *a)
+{
+    loop_fd_remove(a->w->loop, &a->poll, a->fd);
 }
 
 static void accept_off(struct worker *w)
 {
     for (struct acceptor *a = w->acceptors; a != NULL; a = a->next) {
-        (void)event_del(&a->ev);
+        acceptor_off(a);
     }
 }
 
@@ -57,7 +56,7 @@ static void accept_pause(struct worker *w, const char *why)
     }
     w->paused = true;
     accept_off(w);
-    (void)loop_timer(&w->resume, PAUSE_MS);
+    loop_timer_set(w->loop, &w->resume, PAUSE_MS);
     if (log_limit_ok(&limit, 3, NULL)) {
         LOG(PST_LOG_WARNING, "accepting is paused", LOGF_Z("reason", why),
             LOGF_U64("worker", w->index), LOGF_U64("connections", atomic_load(&w->shared->conns)),
@@ -78,13 +77,21 @@ bool accept_is_full(const struct conn_worker *cw)
     return is_full(w);
 }
 
-static void on_resume(evutil_socket_t fd, short what, void *arg)
+/* False: not all are watched, for want of memory. */
+static bool accept_on(struct worker *w)
 {
-    struct worker *w = arg;
+    bool ok = true;
 
-    (void)fd;
-    (void)what;
-    (void)loop_timer(&w->resume, REST_MS);
+    for (struct acceptor *a = w->acceptors; a != NULL; a = a->next) {
+        ok = acceptor_on(a) && ok;
+    }
+    return ok;
+}
+
+static void on_resume(struct loop_timer *t)
+{
+    struct worker *w = list_entry(t, struct worker, resume);
+
     if (!w->paused || w->quiet) {
         return;
     }
@@ -122,12 +129,12 @@ static bool accept_failed(struct worker *w, int err)
     }
 }
 
-static void on_accept(evutil_socket_t lfd, short what, void *arg)
+static void on_accept(struct loop_fd *f, uint32_t events)
 {
-    struct acceptor *a = arg;
+    struct acceptor *a = list_entry(f, struct acceptor, poll);
     struct worker *w = a->w;
 
-    (void)what;
+    (void)events;
     /* One at a time, or every other accept4() would only say that nobody else waits. */
     if (a->turn + 1 != loop_turn(w->loop)) {
         a->batch = 1;
@@ -145,7 +152,7 @@ static void on_accept(evutil_socket_t lfd, short what, void *arg)
             accept_pause(w, "max_connections");
             return;
         }
-        fd = accept4(lfd, (struct sockaddr *)&ss, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        fd = accept4(a->fd, (struct sockaddr *)&ss, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (!accept_failed(w, errno)) {
                 return;
@@ -181,10 +188,10 @@ static void acceptor_add(struct worker *w, const struct binding *b, int fd)
     a->sock = b->sock;
     a->listener = b->listener;
     a->fd = fd;
-    (void)event_assign(&a->ev, loop_base(w->loop), a->fd, EV_READ | EV_PERSIST, on_accept, a);
+    a->poll.fn = on_accept;
     a->next = w->acceptors;
     w->acceptors = a;
-    if (!w->paused && !w->quiet && event_add(&a->ev, NULL) != 0) {
+    if (!w->paused && !w->quiet && !acceptor_on(a)) {
         accept_pause(w, "ENOMEM");
     }
 }
@@ -251,7 +258,7 @@ void accept_bind(struct worker *w, const struct bindings *b)
             at = &a->next;
         } else {
             *at = a->next;
-            (void)event_del(&a->ev);
+            acceptor_off(a);
             free(a);
         }
     }
@@ -263,13 +270,12 @@ void accept_bind(struct worker *w, const struct bindings *b)
 
 void accept_init(struct worker *w)
 {
-    (void)event_assign(&w->resume, loop_base(w->loop), -1, EV_PERSIST, on_resume, w);
-    (void)loop_timer(&w->resume, REST_MS);
+    w->resume.fn = on_resume;
 }
 
 void accept_more(struct worker *w)
 {
     if (w->paused) {
-        event_active(&w->resume, EV_TIMEOUT, 0);
+        loop_timer_set(w->loop, &w->resume, 0);
     }
 }

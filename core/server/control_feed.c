@@ -159,7 +159,7 @@ static void on_answer(struct worker_ask *a)
         control_feed_update(ctl);
     } else {
         endpoint_each(ctl->endpoint, welcome, NULL);
-        (void)loop_timer(&f->timer, FETCH_MS);
+        (void)loop_base_timer(&f->timer, FETCH_MS);
     }
 }
 

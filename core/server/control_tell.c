@@ -190,7 +190,7 @@ static void on_progress(evutil_socket_t fd, short what, void *arg)
     (void)what;
     endpoint_each(ctl->endpoint, progress, &n);
     if (n > 0) {
-        (void)loop_timer(&ctl->progress, PROGRESS_MS);
+        (void)loop_base_timer(&ctl->progress, PROGRESS_MS);
     }
 }
 
@@ -202,7 +202,7 @@ void control_tell_init(struct control *ctl)
 void control_wait_end(struct session *s)
 {
     client_of(s)->wait = WAIT_END;
-    (void)loop_timer(&control_of(s)->progress, 0);
+    (void)loop_base_timer(&control_of(s)->progress, 0);
 }
 
 static void tell_end(struct session *s, void *arg)

@@ -88,7 +88,7 @@ void session_finish(struct session *s)
 
 static void arm(struct session *s, int seconds)
 {
-    (void)loop_timer(&s->timer, (uint64_t)seconds * 1000);
+    (void)loop_base_timer(&s->timer, (uint64_t)seconds * 1000);
 }
 
 /* One that reads a little now and then shall not stay for ever. */

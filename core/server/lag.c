@@ -79,7 +79,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
             worker_ask(l->server->workers[i], &p->ask);
         }
     }
-    (void)loop_timer(&l->timer, PERIOD_MS);
+    (void)loop_base_timer(&l->timer, PERIOD_MS);
 }
 
 struct lag *lag_new(struct server *s)
@@ -100,7 +100,7 @@ struct lag *lag_new(struct server *s)
         l->probes[i].ask.answered = on_answer;
     }
     (void)evtimer_assign(&l->timer, loop_base(s->loop), on_timer, l);
-    (void)loop_timer(&l->timer, PERIOD_MS);
+    (void)loop_base_timer(&l->timer, PERIOD_MS);
     return l;
 }
 

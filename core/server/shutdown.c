@@ -72,7 +72,7 @@ void server_drain(struct server *s)
     notify("STOPPING=1");
     LOG(PST_LOG_NOTICE, "draining", LOGF_U64("connections", atomic_load(&s->shared.conns)),
         LOGF_U64("deadline_ms", ms));
-    (void)loop_timer(&s->drain_timer, ms);
+    (void)loop_base_timer(&s->drain_timer, ms);
     s->quiescing = s->n_workers;
     for (unsigned i = 0; i < s->n_workers; i++) {
         worker_quiesce(s->workers[i], on_quiesced, s);

@@ -248,7 +248,7 @@ const char *server_upgrade(struct server *s)
                        u);
     (void)evtimer_assign(&u->deadline, loop_base(s->loop), on_deadline, u);
     (void)event_add(&u->readable, NULL);
-    (void)loop_timer(&u->deadline, ms);
+    (void)loop_base_timer(&u->deadline, ms);
     return NULL;
 }
 

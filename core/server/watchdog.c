@@ -83,7 +83,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     }
     /* From now on, not from when this turn began: workers have the whole period for an answer. */
     (void)event_base_update_cache_time(loop_base(w->server->loop));
-    (void)loop_timer(&w->timer, w->period_ms);
+    (void)loop_base_timer(&w->timer, w->period_ms);
 }
 
 /* Microseconds of patience that the manager has; 0: it does not watch this process. */
@@ -120,7 +120,7 @@ struct watchdog *watchdog_new(struct server *s)
         w->questions[i].ask.answered = on_answer;
     }
     (void)evtimer_assign(&w->timer, loop_base(s->loop), on_timer, w);
-    (void)loop_timer(&w->timer, w->period_ms);
+    (void)loop_base_timer(&w->timer, w->period_ms);
     return w;
 }
 

@@ -260,7 +260,7 @@ void worker_free(struct worker *w)
         return;
     }
     if (w->loop != NULL) {
-        (void)evtimer_del(&w->resume);
+        loop_timer_stop(w->loop, &w->resume);
         accept_bind(w, NULL);
         loop_free(w->loop);
     }

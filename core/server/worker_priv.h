@@ -3,8 +3,6 @@
 #ifndef POSTERN_SERVER_WORKER_PRIV_H
 #define POSTERN_SERVER_WORKER_PRIV_H
 
-#include <event2/event.h>
-#include <event2/event_struct.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,7 +22,7 @@ struct worker {
     struct acceptor *spare;  /* for the next accept_bind() */
     struct worker_job *jobs; /* generations that live here */
     struct task sweep;       /* look for generations that are gone */
-    struct event resume;
+    struct loop_timer resume;
     bool paused, quiet;
     unsigned index;
     pthread_t thread;

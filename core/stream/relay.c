@@ -114,9 +114,9 @@ enum relay_step relay_wait_dst(struct relay_dir *x, int64_t want)
 static void relay_arm(struct relay *r, uint64_t ms)
 {
     if (ms == 0) {
-        event_del(&r->timer);
+        loop_timer_stop(r->loop, &r->timer);
     } else {
-        r->untimed = !loop_timer(&r->timer, ms);
+        loop_timer_set(r->loop, &r->timer, ms);
     }
 }
 
@@ -124,7 +124,7 @@ static void relay_finish(struct relay *r)
 {
     const struct relay_end end = r->end;
 
-    event_del(&r->timer);
+    loop_timer_stop(r->loop, &r->timer);
     loop_cancel(r->loop, &r->task);
     for (int i = 0; i < 2; i++) {
         stream_on_ready(r->s[i], NULL, NULL);
@@ -134,21 +134,12 @@ static void relay_finish(struct relay *r)
 }
 
 /* Bytes do not touch the timer; it looks for itself how long ago the last one was. */
-static void relay_timeout(evutil_socket_t fd, short what, void *arg)
+static void relay_timeout(struct loop_timer *t)
 {
-    struct relay *r = arg;
+    struct relay *r = list_entry(t, struct relay, timer);
     uint64_t limit = (uint64_t)(r->half ? r->half_close_ms : r->idle_ms) * NS_PER_MS;
     uint64_t quiet = loop_now(r->loop) - r->last;
 
-    (void)fd;
-    (void)what;
-    if (r->untimed) {
-        r->end.reason = PST_END_INTERNAL;
-        r->end.sys_errno = ENOMEM;
-        r->end.truncated = true;
-        relay_finish(r);
-        return;
-    }
     if (quiet < limit) {
         relay_arm(r, (limit - quiet + NS_PER_MS - 1) / NS_PER_MS);
         return;
@@ -190,7 +181,8 @@ static void relay_dir_done(struct relay *r, unsigned d)
 
 /*
  * Everything is written: pass the end on. When that fails although the destination's own end has
- * been seen, both have said all they had to say.
+ * been seen, both have said all they had to say. A socket is then closed by its owner at once,
+ * which says so too.
  */
 static enum relay_step relay_pass_end(struct relay *r, unsigned d)
 {
@@ -205,11 +197,17 @@ static enum relay_step relay_pass_end(struct relay *r, unsigned d)
             return step;
         }
     }
+    bool last = r->dir[1 - d].phase == PHASE_DONE;
+
+    if (last && stream_direct_fd(relay_dst(r, d), PST_STREAM_READ) >= 0) {
+        relay_dir_done(r, d);
+        return STEP_OVER;
+    }
     int32_t rc = stream_shutdown_write(relay_dst(r, d));
     if (rc == PST_WANT_READ || rc == PST_WANT_WRITE) {
         return relay_wait_dst(x, rc);
     }
-    if (rc != PST_OK && r->dir[1 - d].phase != PHASE_DONE) {
+    if (rc != PST_OK && !last) {
         return relay_fail(r, 1 - d, rc);
     }
     relay_dir_done(r, d);
@@ -399,7 +397,7 @@ struct relay *relay_new(struct loop *l, struct pipe_pool *pipes, struct stream *
     r->idle_ms = relay_ms(cfg->idle_ms);
     r->half_close_ms = relay_ms(cfg->half_close_ms);
     r->task.fn = relay_task;
-    evtimer_assign(&r->timer, loop_base(l), relay_timeout, r);
+    r->timer.fn = relay_timeout;
     return r;
 }
 
@@ -440,7 +438,7 @@ void relay_free(struct relay *r)
     if (r == NULL) {
         return;
     }
-    event_del(&r->timer);
+    loop_timer_stop(r->loop, &r->timer);
     loop_cancel(r->loop, &r->task);
     filters_free(r);
     for (unsigned d = 0; d < 2; d++) {

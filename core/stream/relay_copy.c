@@ -156,6 +156,10 @@ enum relay_step copy_round(struct relay *r, unsigned d)
     if (fin) {
         relay_ended(r, d);
     }
+    if (dry && x->filters == NULL && stream_at_end(relay_src(r, d))) {
+        dry = false; /* the next round finds the end */
+        stream_last_write(relay_dst(r, d));
+    }
     x->bulk = n >= RELAY_BULK;
     x->cut = relay_is_cut(r, d, last);
     if (n > 0 || fin) {

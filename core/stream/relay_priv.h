@@ -3,9 +3,6 @@
 #ifndef POSTERN_STREAM_RELAY_PRIV_H
 #define POSTERN_STREAM_RELAY_PRIV_H
 
-#include <event2/event.h>
-#include <event2/event_struct.h>
-
 #include "core/base/buf.h"
 #include "core/base/loop.h"
 #include "core/stream/pipe_pool.h"
@@ -70,10 +67,9 @@ struct relay {
     struct relay_end end; /* reason 0: still going on */
     bool started;
     bool half;     /* one direction is done                   */
-    bool untimed;  /* no memory for the timer                 */
     uint8_t first; /* 1 + the direction that ended first, or 0 */
     struct task task;
-    struct event timer;
+    struct loop_timer timer;
 };
 
 /* What a round of a direction says to its turn. */

@@ -95,6 +95,7 @@ enum relay_step splice_flush(struct relay *r, unsigned d)
         }
         ssize_t n = splice_once(x->pipe->rd, fd, x->pipe->fill);
         if (n < 0 && errno == EAGAIN) {
+            stream_blocked(dst, PST_STREAM_WRITE);
             return relay_wait_dst(x, PST_WANT_WRITE);
         }
         if (n < 0 && splice_refused(x)) {
@@ -113,8 +114,8 @@ enum relay_step splice_flush(struct relay *r, unsigned d)
 }
 
 /*
- * With an empty pipe EAGAIN can only mean that the source is dry. A small take means so too, and
- * that bulk is over for now.
+ * With an empty pipe EAGAIN can only mean that the source is dry. A small take means that bulk is
+ * over for now: a copy finds out whether there is more.
  */
 enum relay_step splice_round(struct relay *r, unsigned d)
 {
@@ -126,6 +127,7 @@ enum relay_step splice_round(struct relay *r, unsigned d)
     }
     ssize_t n = splice_once(stream_direct_fd(src, PST_STREAM_READ), x->pipe->wr, x->pipe->size);
     if (n < 0 && errno == EAGAIN) {
+        stream_blocked(src, PST_STREAM_READ);
         return relay_wait_src(x, PST_WANT_READ);
     }
     if (n < 0 && splice_refused(x)) {
@@ -144,6 +146,5 @@ enum relay_step splice_round(struct relay *r, unsigned d)
     stream_count(src, (uint64_t)n, 0);
     relay_moved(r, d, (size_t)n);
     x->bulk = (size_t)n >= RELAY_BULK;
-    enum relay_step step = splice_flush(r, d);
-    return step == STEP_GO && !x->bulk ? relay_wait_src(x, PST_WANT_READ) : step;
+    return splice_flush(r, d);
 }

@@ -117,6 +117,35 @@ void stream_ask_again(struct stream *s)
     }
 }
 
+void stream_blocked(struct stream *s, unsigned events)
+{
+    if (s->base->raw) {
+        raw_blocked(s->base, events);
+    }
+}
+
+bool stream_at_end(const struct stream *s)
+{
+    return s->inner == NULL && s->base->raw && s->base->prefix == NULL && raw_ended(s->base);
+}
+
+void stream_last_write(struct stream *s)
+{
+    if (s->inner == NULL && s->base->raw) {
+        raw_last_write(s->base);
+    }
+}
+
+void stream_in_pieces(struct stream *s)
+{
+    raw_in_pieces(s->base);
+}
+
+void stream_delays(struct stream *s)
+{
+    raw_delays(s->base);
+}
+
 int64_t stream_write(struct stream *s, const struct pst_iov *v, uint32_t n)
 {
     struct stream_base *b = s->base;
@@ -194,12 +223,9 @@ void stream_interest(struct stream *s, unsigned events)
 {
     struct stream_base *b = s->base;
 
-    if (events == b->interest) {
-        return;
-    }
     if (b->raw) {
         raw_interest(b, events);
-    } else {
+    } else if (events != b->interest) {
         module_interest(b, events);
     }
 }

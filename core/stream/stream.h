@@ -19,13 +19,24 @@
 struct loop;
 struct stream; /* opaque outside core/stream; pst_stream * is the same pointer */
 
-/* Called when the base is ready for something that was waited for. PST_STREAM_READ | _WRITE. */
+/* To be waited for beside PST_STREAM_READ and _WRITE, on sockets: the connection has failed. */
+#define STREAM_FAILED 4u
+
+/* Called when the base is ready for something that was waited for: PST_STREAM_*, STREAM_FAILED. */
 typedef void (*stream_ready_fn)(void *arg, unsigned events);
 
 /* --- making [worker] -------------------------------------------------------------------------- */
 
 /* A socket's stream; owns fd from here on, closed on failure too. NULL: out of memory. */
 struct stream *stream_raw_new(struct loop *l, int fd);
+
+/*
+ * What kind of socket it is. In pieces: a read that got less than it asked for does not mean that
+ * there is no more (unix sockets: it ends where descriptors were passed). Delays: TCP_NODELAY is
+ * not set; the stream does so when there is something that would be delayed.
+ */
+void stream_in_pieces(struct stream *s);
+void stream_delays(struct stream *s);
 
 /* A base that a module implements. ops are copied. Does not call ops->close on failure. */
 struct stream *stream_module_new(struct loop *l, const struct pst_stream_ops *ops, void *ctx);
@@ -58,7 +69,16 @@ int64_t stream_read(struct stream *s, struct pst_iov *v, uint32_t n);
  * until the base is ready. After this it is asked all the same.
  */
 void stream_ask_again(struct stream *s);
+/*
+ * Whoever used stream_direct_fd() was told EAGAIN: there is nothing to read (PST_STREAM_READ), no
+ * room to write (_WRITE) until the base is ready.
+ */
+void stream_blocked(struct stream *s, unsigned events);
+/* Will the next read say that this is the end? Known of sockets without asking the kernel. */
+bool stream_at_end(const struct stream *s);
 int64_t stream_write(struct stream *s, const struct pst_iov *v, uint32_t n);
+/* The next write is followed by the end at once: on a socket both can leave in one segment. */
+void stream_last_write(struct stream *s);
 int32_t stream_flush(struct stream *s);
 int32_t stream_shutdown_write(struct stream *s);
 int32_t stream_direct_fd(struct stream *s, uint32_t dir);
@@ -82,7 +102,11 @@ int stream_push_front(struct stream *s, const void *p, size_t n);
 
 /* Who is told about readiness. The callback may free the stack. */
 void stream_on_ready(struct stream *s, stream_ready_fn fn, void *arg);
-/* What is waited for from now on: PST_STREAM_READ | PST_STREAM_WRITE, or 0. Level-triggered. */
+/*
+ * What is waited for from now on: PST_STREAM_READ | PST_STREAM_WRITE, STREAM_FAILED, or 0. What is
+ * possible already is told from the run queue. Each call is answered once: who waits on after the
+ * callback calls again, with the same events too.
+ */
 void stream_interest(struct stream *s, unsigned events);
 /*
  * Wait for the end of the connect() of a socket that has just been given its stream. The callback

@@ -64,6 +64,7 @@ void module_interest(struct stream_base *b, unsigned events)
 {
     struct stream_module *m = (struct stream_module *)(void *)b;
 
+    events &= PST_STREAM_READ | PST_STREAM_WRITE;
     b->interest = (uint8_t)events;
     if (m->ops.interest != NULL) {
         m->ops.interest(b->s.ctx, events);

@@ -37,18 +37,20 @@ struct stream_base {
     struct stream_bytes *prefix; /* read before anything from below, NULL: none  */
     struct stream_bytes *front;  /* written before anything from above, NULL: none */
     int sys_errno;
-    uint8_t interest; /* PST_STREAM_READ | _WRITE waited for */
+    uint8_t interest; /* PST_STREAM_READ | _WRITE | STREAM_FAILED waited for */
     bool raw;         /* a struct stream_raw, else a struct stream_module */
     bool broken;      /* out of memory at a place that cannot say so: reads and writes fail */
 };
 
-/* --- stream_raw.c ----------------------------------------------------------------------------- */
+/* --- stream_raw.c: what stream.h says of the functions without "raw_" ------------------------- */
 
-/* Wait for `events` instead of base->interest, with as few epoll_ctl calls as will do. */
 void raw_interest(struct stream_base *b, unsigned events);
-/* stream_ask_again(). */
 void raw_ask_again(struct stream_base *b);
-/* stream_await_connect(). */
+void raw_blocked(struct stream_base *b, unsigned events);
+bool raw_ended(const struct stream_base *b);
+void raw_last_write(struct stream_base *b);
+void raw_in_pieces(struct stream_base *b);
+void raw_delays(struct stream_base *b);
 int raw_await_connect(struct stream_base *b);
 /* The descriptor. */
 int raw_fd(const struct stream_base *b);

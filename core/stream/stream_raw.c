@@ -2,29 +2,51 @@
 /* The stream of a socket. */
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include <event2/event.h>
-#include <event2/event_struct.h>
-
 #include "core/base/err.h"
+#include "core/base/list.h"
 #include "core/base/mem.h"
 #include "core/stream/stream_priv.h"
 
 /* Pieces handed to the kernel in one call; more are simply left for the next. */
 #define RAW_IOV 16
 
+/*
+ * The poller tells of changes only (EPOLLET): what can be done is remembered here until the kernel
+ * says that it cannot any more, by EAGAIN or by a read that got less than it asked for (epoll(7)). A descriptor is added when something is first waited for; closing
+ * it takes it out.
+ */
+#define RAW_READ  (EPOLLIN | EPOLLRDHUP | EPOLLPRI)
+#define RAW_WRITE EPOLLOUT
+
+/* Is a small write held back while a smaller one is not acknowledged (RFC 896)? */
+enum raw_delay {
+    DELAY_UNKNOWN, /* not our matter                                           */
+    DELAY_FIRST,   /* it would be; but nothing is unacknowledged yet           */
+    DELAY_NEXT     /* the first write is out: the next one says TCP_NODELAY    */
+};
+
 struct stream_raw {
     struct stream_base b;
+    struct loop_fd poll;
     int fd;
-    bool reading;    /* rd is added                                  */
-    bool dry;        /* the last read got less than it asked for     */
-    bool connecting; /* wr waits for the end of connect()            */
-    struct event rd;
-    struct event *wr; /* borrowed while something waits to be written */
+    uint32_t armed;  /* what the poller watches for                           */
+    bool unreadable; /* there is nothing to read: an event will tell          */
+    bool unwritable; /* there is no room to write: an event will tell         */
+    bool ended;      /* its end is in the socket, behind what can be read     */
+    bool behind;     /* urgent data or an error is behind what a short read gets */
+    bool pieces;     /* as may every read: stream_in_pieces()                 */
+    bool connecting; /* connect() is under way                                */
+    bool more;       /* the next write is the last before the end             */
+    enum raw_delay delay;
+    struct task task; /* tells what could be done already when it was waited for */
 };
 
 int raw_fd(const struct stream_base *b)
@@ -73,18 +95,35 @@ static int64_t raw_read(void *ctx, struct pst_iov *v, uint32_t n)
     ssize_t got;
 
     /* Layers read until there is nothing; the poller will tell when there is something again. */
-    if (r->dry) {
-        return PST_WANT_READ;
+    if (r->unreadable) {
+        return r->ended ? 0 : PST_WANT_READ;
     }
     uint32_t m = n == 1 ? 1 : raw_iov(iov, v, n);
     do {
         got = n == 1 ? recv(r->fd, v[0].p, v[0].n, 0) : readv(r->fd, iov, (int)m);
     } while (got < 0 && errno == EINTR);
     if (got >= 0) {
-        r->dry = got > 0 && (size_t)got < raw_room(v, n);
+        r->unreadable = got > 0 && (size_t)got < raw_room(v, n) && !r->behind && !r->pieces;
         return got;
     }
-    return raw_again(errno) ? PST_WANT_READ : raw_error(r, errno);
+    if (raw_again(errno)) {
+        r->unreadable = true;
+        return PST_WANT_READ;
+    }
+    return raw_error(r, errno);
+}
+
+/* Most connections to an upstream end after one write: they need no TCP_NODELAY. */
+static void raw_no_delay(struct stream_raw *r)
+{
+    const int on = 1;
+
+    if (r->delay == DELAY_NEXT) {
+        (void)setsockopt(r->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        r->delay = DELAY_UNKNOWN;
+    } else if (r->delay == DELAY_FIRST) {
+        r->delay = DELAY_NEXT;
+    }
 }
 
 static int64_t raw_write(void *ctx, const struct pst_iov *v, uint32_t n)
@@ -92,19 +131,25 @@ static int64_t raw_write(void *ctx, const struct pst_iov *v, uint32_t n)
     struct stream_raw *r = ctx;
     struct iovec iov[RAW_IOV];
     struct msghdr msg = { .msg_iov = iov };
+    const int flags = MSG_NOSIGNAL | (r->more ? MSG_MORE : 0);
     ssize_t put;
 
+    r->more = false;
+    raw_no_delay(r);
     if (n != 1) {
         msg.msg_iovlen = raw_iov(iov, v, n);
     }
     do {
-        put =
-            n == 1 ? send(r->fd, v[0].p, v[0].n, MSG_NOSIGNAL) : sendmsg(r->fd, &msg, MSG_NOSIGNAL);
+        put = n == 1 ? send(r->fd, v[0].p, v[0].n, flags) : sendmsg(r->fd, &msg, flags);
     } while (put < 0 && errno == EINTR);
     if (put >= 0) {
         return put;
     }
-    return raw_again(errno) ? PST_WANT_WRITE : raw_error(r, errno);
+    if (raw_again(errno)) {
+        r->unwritable = true;
+        return PST_WANT_WRITE;
+    }
+    return raw_error(r, errno);
 }
 
 /*
@@ -121,23 +166,12 @@ static int32_t raw_shutdown_write(void *ctx)
     return raw_error(r, errno);
 }
 
-static void raw_wr_drop(struct event *wr)
-{
-    if (wr != NULL) {
-        event_del(wr);
-        free(wr);
-    }
-}
-
 static void raw_close(void *ctx, uint32_t how)
 {
     struct stream_raw *r = ctx;
 
-    /* A broken one may be on its way to its owner without having been added. */
-    if (r->reading || r->b.broken) {
-        event_del(&r->rd);
-    }
-    raw_wr_drop(r->wr);
+    loop_fd_forget(r->b.loop, &r->poll);
+    loop_cancel(r->b.loop, &r->task);
     if (how == PST_CLOSE_ABORT) {
         const struct linger now = { .l_onoff = 1, .l_linger = 0 };
         (void)setsockopt(r->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
@@ -147,8 +181,12 @@ static void raw_close(void *ctx, uint32_t how)
 
 static int32_t raw_direct_fd(void *ctx, uint32_t dir)
 {
-    (void)dir;
-    return ((struct stream_raw *)ctx)->fd;
+    struct stream_raw *r = ctx;
+
+    if (dir == PST_STREAM_WRITE) {
+        raw_no_delay(r);
+    }
+    return r->fd;
 }
 
 static const struct pst_stream_ops raw_ops = {
@@ -160,24 +198,89 @@ static const struct pst_stream_ops raw_ops = {
     .direct_fd = raw_direct_fd,
 };
 
-/* The callback may free the stream: nothing of it is touched after. */
-static void raw_event(evutil_socket_t fd, short what, void *arg)
+/* What of the interest there is something to tell about. */
+static unsigned raw_ready(const struct stream_raw *r)
 {
-    struct stream_raw *r = arg;
-    unsigned events = 0;
+    unsigned events = r->b.broken ? PST_STREAM_READ | PST_STREAM_WRITE : 0;
 
-    (void)fd;
-    if (what & EV_READ) {
-        r->dry = false;
+    if (!r->unreadable || r->ended) {
         events |= PST_STREAM_READ;
     }
-    if (what & EV_WRITE) {
+    if (!r->unwritable) {
         events |= PST_STREAM_WRITE;
     }
-    events &= r->b.interest;
+    return events & r->b.interest;
+}
+
+/* The callback may free the stream: nothing of it is touched after. */
+static void raw_tell(struct stream_raw *r, unsigned events)
+{
     if (events != 0 && r->b.ready != NULL) {
         r->b.ready(r->b.arg, events);
     }
+}
+
+static void raw_task(struct task *t)
+{
+    struct stream_raw *r = list_entry(t, struct stream_raw, task);
+
+    raw_tell(r, raw_ready(r));
+}
+
+/*
+ * Tell the poller what to watch for; at first, add the descriptor. When that fails the owner is
+ * woken up to find the stream broken, for it would wait in vain.
+ */
+static void raw_arm(struct stream_raw *r, uint32_t events)
+{
+    int rc = r->poll.slot == 0 ? loop_fd_add(r->b.loop, &r->poll, r->fd, events | EPOLLET)
+                               : loop_fd_change(r->b.loop, &r->poll, r->fd, events | EPOLLET);
+
+    r->armed = events;
+    if (rc != ERR_OK) {
+        r->b.sys_errno = ENOMEM;
+        r->b.broken = true;
+        loop_defer(r->b.loop, &r->task);
+    }
+}
+
+/* How the connect() went: PST_STREAM_WRITE alone is success. */
+static unsigned raw_connected(const struct stream_raw *r, uint32_t what)
+{
+    bool failed = (what & (EPOLLERR | EPOLLHUP)) != 0 || !(what & EPOLLOUT);
+
+    return r->b.interest & (failed ? PST_STREAM_READ | PST_STREAM_WRITE : PST_STREAM_WRITE);
+}
+
+static void raw_event(struct loop_fd *f, uint32_t what)
+{
+    struct stream_raw *r = list_entry(f, struct stream_raw, poll);
+    const uint32_t failed = what & (EPOLLERR | EPOLLHUP);
+    unsigned events = 0;
+
+    if (r->armed & RAW_READ) {
+        r->unreadable = true;
+    }
+    if (what & RAW_READ || failed) {
+        r->unreadable = false;
+        r->behind = (what & (EPOLLPRI | EPOLLERR)) != 0 || (failed && !(what & EPOLLRDHUP));
+        r->ended = (what & EPOLLRDHUP) != 0 && !(what & EPOLLERR);
+        events |= PST_STREAM_READ;
+    }
+    if (what & RAW_WRITE || failed) {
+        r->unwritable = false;
+        events |= PST_STREAM_WRITE;
+    }
+    if (what & EPOLLERR) {
+        events |= STREAM_FAILED;
+    }
+    if (r->connecting) {
+        events = raw_connected(r, what);
+    } else if ((events & ~r->b.interest & PST_STREAM_READ) && r->armed & RAW_READ) {
+        /* Bytes that nobody reads now must not wake us again and again. */
+        raw_arm(r, r->armed & ~(uint32_t)RAW_READ);
+    }
+    raw_tell(r, events & r->b.interest);
 }
 
 struct stream *stream_raw_new(struct loop *l, int fd)
@@ -191,76 +294,76 @@ struct stream *stream_raw_new(struct loop *l, int fd)
     r->b.loop = l;
     r->b.raw = true;
     r->fd = fd;
-    event_assign(&r->rd, loop_base(l), fd, EV_READ | EV_PERSIST, raw_event, r);
+    r->poll.fn = raw_event;
+    r->task.fn = raw_task;
     return &r->b.s;
 }
 
 void raw_ask_again(struct stream_base *b)
 {
-    ((struct stream_raw *)(void *)b)->dry = false;
+    struct stream_raw *r = (struct stream_raw *)(void *)b;
+
+    r->unreadable = r->ended = false;
 }
 
-/* Add the write event; false: out of memory, or the kernel refuses to watch. */
-static bool raw_wr_add(struct stream_raw *r, short what)
+void raw_blocked(struct stream_base *b, unsigned events)
 {
-    r->wr = malloc(sizeof(*r->wr));
-    if (r->wr == NULL) {
-        return false;
-    }
-    event_assign(r->wr, loop_base(r->b.loop), r->fd, what | EV_PERSIST, raw_event, r);
-    if (event_add(r->wr, NULL) == 0) {
-        return true;
-    }
-    free(r->wr);
-    r->wr = NULL;
-    return false;
+    struct stream_raw *r = (struct stream_raw *)(void *)b;
+
+    r->unreadable = r->unreadable || (events & PST_STREAM_READ) != 0;
+    r->unwritable = r->unwritable || (events & PST_STREAM_WRITE) != 0;
 }
 
-/* One event for both, since only together do they tell success (writable) from failure. */
+bool raw_ended(const struct stream_base *b)
+{
+    const struct stream_raw *r = (const struct stream_raw *)(const void *)b;
+
+    return r->unreadable && r->ended;
+}
+
+void raw_in_pieces(struct stream_base *b)
+{
+    ((struct stream_raw *)(void *)b)->pieces = true;
+}
+
+void raw_delays(struct stream_base *b)
+{
+    ((struct stream_raw *)(void *)b)->delay = DELAY_FIRST;
+}
+
+void raw_last_write(struct stream_base *b)
+{
+    ((struct stream_raw *)(void *)b)->more = true;
+}
+
 int raw_await_connect(struct stream_base *b)
 {
     struct stream_raw *r = (struct stream_raw *)(void *)b;
 
-    assert(!r->reading && r->wr == NULL);
-    if (!raw_wr_add(r, EV_READ | EV_WRITE)) {
-        return ERR_NOMEM;
-    }
+    assert(r->poll.slot == 0);
     b->interest = PST_STREAM_READ | PST_STREAM_WRITE;
     r->connecting = true;
-    return ERR_OK;
+    raw_arm(r, RAW_READ | RAW_WRITE);
+    return b->broken ? ERR_NOMEM : ERR_OK;
 }
 
-/*
- * What is new is added before the old is taken away: the descriptor then never leaves the poller
- * and each step is one MOD instead of DEL and ADD. When adding fails the owner is woken up to
- * find the stream broken, for it would wait in vain.
- */
 void raw_interest(struct stream_base *b, unsigned events)
 {
     struct stream_raw *r = (struct stream_raw *)(void *)b;
-    struct event *old = NULL;
-    bool ok = true;
+    uint32_t want = r->armed;
 
     b->interest = (uint8_t)events;
-    if (r->connecting || !(events & PST_STREAM_WRITE)) {
-        old = r->wr;
-        r->wr = NULL;
-        r->connecting = false;
+    r->connecting = false;
+    if (events & PST_STREAM_READ) {
+        want |= RAW_READ;
     }
-    if ((events & PST_STREAM_READ) && !r->reading) {
-        r->reading = ok = event_add(&r->rd, NULL) == 0;
+    if (events & PST_STREAM_WRITE) {
+        want |= RAW_WRITE;
     }
-    if ((events & PST_STREAM_WRITE) && r->wr == NULL) {
-        ok = raw_wr_add(r, EV_WRITE) && ok;
-    }
-    raw_wr_drop(old);
-    if (!(events & PST_STREAM_READ) && r->reading) {
-        event_del(&r->rd);
-        r->reading = false;
-    }
-    if (!ok) {
-        b->sys_errno = ENOMEM;
-        b->broken = true;
-        event_active(&r->rd, EV_READ | EV_WRITE, 0);
+    if (want != r->armed || (events != 0 && r->poll.slot == 0)) {
+        /* Reports what is there. */
+        raw_arm(r, want);
+    } else if (raw_ready(r) != 0) {
+        loop_defer(b->loop, &r->task);
     }
 }

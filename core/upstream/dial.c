@@ -13,9 +13,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <event2/event.h>
-#include <event2/event_struct.h>
-
 #include "core/base/addr.h"
 #include "core/base/err.h"
 #include "core/base/list.h"
@@ -30,9 +27,9 @@
 
 struct dial {
     struct loop *loop;
-    struct stream *s;   /* while the handshake is under way             */
-    struct event timer; /* too late; added while s is there             */
-    struct task task;   /* delivers the error that came at once, in err */
+    struct stream *s;        /* while the handshake is under way             */
+    struct loop_timer timer; /* too late; armed while s is there        */
+    struct task task;        /* delivers the error that came at once, in err */
     int err;
     void (*done)(void *arg, struct stream *s, int err);
     void *arg;
@@ -46,7 +43,6 @@ static void set_int(int fd, int level, int name, int value)
 
 static void set_tcp_options(int fd, const struct dial_opts *o)
 {
-    set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (o->keepalive_ms > 0) {
         uint64_t s = (o->keepalive_ms + 999) / 1000;
         int idle = s > KEEPALIVE_SECONDS_MAX ? KEEPALIVE_SECONDS_MAX : (int)s;
@@ -131,7 +127,7 @@ static void dial_finish(struct dial *d, int err)
     struct stream *s = d->s;
     void *arg = d->arg;
 
-    event_del(&d->timer);
+    loop_timer_stop(d->loop, &d->timer);
     free(d);
     if (err != 0) {
         stream_free(s, PST_CLOSE_GRACEFUL);
@@ -160,28 +156,37 @@ static void on_ready(void *arg, unsigned events)
     dial_finish(d, err);
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
+static void on_timer(struct loop_timer *t)
 {
-    (void)fd;
-    (void)what;
-    dial_finish(arg, ETIMEDOUT);
+    dial_finish(list_entry(t, struct dial, timer), ETIMEDOUT);
+}
+
+static struct stream *dial_stream(struct loop *l, int fd, const struct pst_addr *addr)
+{
+    struct stream *s = stream_raw_new(l, fd);
+
+    if (s != NULL && addr->family == PST_AF_UNIX) {
+        stream_in_pieces(s);
+    } else if (s != NULL) {
+        stream_delays(s);
+    }
+    return s;
 }
 
 /* Wait until the handshake is over. Owns fd. ENOMEM or EINPROGRESS. */
-static int dial_wait(struct dial *d, int fd, uint64_t timeout_ms)
+static int dial_wait(struct dial *d, int fd, const struct pst_addr *addr, uint64_t timeout_ms)
 {
-    struct timeval tv = { .tv_sec = (time_t)(timeout_ms / 1000),
-                          .tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000) };
-
-    d->s = stream_raw_new(d->loop, fd);
-    if (d->s == NULL || stream_await_connect(d->s) != ERR_OK || event_add(&d->timer, &tv) < 0) {
+    d->s = dial_stream(d->loop, fd, addr);
+    if (d->s == NULL || stream_await_connect(d->s) != ERR_OK) {
         return ENOMEM;
     }
+    loop_timer_set(d->loop, &d->timer, timeout_ms);
     stream_on_ready(d->s, on_ready, d);
     return EINPROGRESS;
 }
 
-static struct dial *dial_new(struct loop *l, int fd, int err, const struct dial_opts *o,
+static struct dial *dial_new(struct loop *l, int fd, int err, const struct pst_addr *addr,
+                             const struct dial_opts *o,
                              void (*done)(void *arg, struct stream *s, int err), void *arg)
 {
     struct dial *d = mem_zero(sizeof(*d));
@@ -196,9 +201,9 @@ static struct dial *dial_new(struct loop *l, int fd, int err, const struct dial_
     d->done = done;
     d->arg = arg;
     d->task.fn = on_deferred;
-    evtimer_assign(&d->timer, loop_base(l), on_timer, d);
+    d->timer.fn = on_timer;
     if (err == EINPROGRESS) {
-        err = dial_wait(d, fd, o->timeout_ms);
+        err = dial_wait(d, fd, addr, o->timeout_ms);
     } else if (fd >= 0) {
         close(fd);
     }
@@ -218,10 +223,10 @@ struct dial *dial_start(struct loop *l, const struct pst_addr *addr, const char 
 
     *at_once = NULL;
     if (err == 0) {
-        *at_once = stream_raw_new(l, fd);
+        *at_once = dial_stream(l, fd, addr);
         return NULL;
     }
-    return dial_new(l, fd, err, o, done, arg);
+    return dial_new(l, fd, err, addr, o, done, arg);
 }
 
 void dial_cancel(struct dial *d)
@@ -229,7 +234,7 @@ void dial_cancel(struct dial *d)
     if (!d) {
         return;
     }
-    event_del(&d->timer);
+    loop_timer_stop(d->loop, &d->timer);
     loop_cancel(d->loop, &d->task);
     stream_free(d->s, PST_CLOSE_GRACEFUL);
     free(d);

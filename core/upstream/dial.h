@@ -21,7 +21,7 @@ struct dial_opts {
  * Connect to addr, or to the unix socket path when addr->family is PST_AF_UNIX. A peer on this host
  * answers before connect() returns: then *at_once is its stream, the caller's, and the result NULL.
  * Else done runs from the loop, never inside this call, with a stream or with NULL and an errno
- * (ETIMEDOUT for the deadline). The socket is non-blocking and has TCP_NODELAY. Both NULL: out of
+ * (ETIMEDOUT for the deadline). Nothing that it is written is delayed (TCP_NODELAY). Both NULL: out of
  * memory. [worker]
  */
 struct dial *dial_start(struct loop *l, const struct pst_addr *addr, const char *path,

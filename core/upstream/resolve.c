@@ -112,7 +112,7 @@ static int resolver_replace_dns(struct resolver *r, const struct conf_resolver *
             struct resolve_name *n = list_entry(it, struct resolve_name, node);
 
             name_forget_queries(n);
-            (void)loop_timer(&n->timer, 0);
+            (void)loop_base_timer(&n->timer, 0);
         }
     }
     return ERR_OK;
@@ -220,7 +220,7 @@ static bool name_from_hosts(struct resolve_name *n)
 
 static void name_schedule(struct resolve_name *n, uint64_t ms)
 {
-    (void)loop_timer(&n->timer, ms);
+    (void)loop_base_timer(&n->timer, ms);
 }
 
 /* The round brought nothing: what was known stays, and the next round comes by and by. */

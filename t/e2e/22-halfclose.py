@@ -191,6 +191,10 @@ def socket_options():
         (socket.IPPROTO_TCP, socket.TCP_NODELAY),
     )
     with Pair(*USUAL) as p:
+        # The upstream's TCP_NODELAY is set when there is a second write that could be delayed.
+        for _ in range(2):
+            p.client.sendall(b"x")
+            same("the byte", b"x", read_exactly(p.upstream, 1))
         # The listener's and the edge's own values, see 22-halfclose.sh.
         for name, peer, want in (
             ("client", p.source, [1, 33, 44000, 1]),

@@ -15,8 +15,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <event2/event.h>
-
 #include "core/base/addr.h"
 #include "core/base/clock.h"
 #include "core/base/loop.h"
@@ -27,6 +25,7 @@
 
 /* What came back, and with what to go on. */
 struct result {
+    const char *says; /* written twice once connected */
     unsigned times;
     int fd, err;
     const struct pst_addr *next; /* dial this one from inside done */
@@ -69,6 +68,12 @@ static void on_done(void *arg, struct stream *s, int err)
 
     r->times++;
     r->fd = s == NULL ? -1 : fcntl(stream_fd(s), F_DUPFD_CLOEXEC, 0);
+    if (s != NULL && r->says != NULL) {
+        const struct pst_iov v = { (uint8_t *)(uintptr_t)r->says, strlen(r->says) };
+
+        ck_assert_int_eq(stream_write(s, &v, 1), (int64_t)v.n);
+        ck_assert_int_eq(stream_write(s, &v, 1), (int64_t)v.n);
+    }
     r->err = err;
     stream_free(s, PST_CLOSE_GRACEFUL);
     if (r->next) {
@@ -79,25 +84,25 @@ static void on_done(void *arg, struct stream *s, int err)
     }
 }
 
-static void on_deadline(evutil_socket_t fd, short what, void *arg)
+static bool late;
+
+static void on_deadline(struct loop_timer *t)
 {
-    (void)fd;
-    (void)what;
-    *(bool *)arg = true;
+    (void)t;
+    late = true;
 }
 
 /* Turn the loop until done ran so many times. */
 static void wait_done(const struct result *r, unsigned times)
 {
-    struct timeval tv = { .tv_sec = 10 };
-    bool late = false;
-    struct event *ev = evtimer_new(loop_base(loop), on_deadline, &late);
+    struct loop_timer timer = { .fn = on_deadline };
 
-    evtimer_add(ev, &tv);
+    late = false;
+    loop_timer_set(loop, &timer, 10000);
     while (r->times < times && !late) {
-        event_base_loop(loop_base(loop), EVLOOP_ONCE);
+        loop_step(loop, true);
     }
-    event_free(ev);
+    loop_timer_stop(loop, &timer);
     ck_assert_uint_eq(r->times, times);
 }
 
@@ -169,7 +174,7 @@ static int get_int(int fd, int level, int name)
 
 START_TEST(connects)
 {
-    struct result r = { 0 };
+    struct result r = { .says = "hello" };
     struct pst_addr addr;
     int listener = tcp_listen(&addr, 8);
 
@@ -292,11 +297,11 @@ START_TEST(cancels_while_waiting)
 
     ck_assert_uint_gt(filled, 0);
     d = start(&addr, NULL, &opts, &r);
-    event_base_loop(loop_base(loop), EVLOOP_NONBLOCK);
+    loop_step(loop, false);
     ck_assert_uint_eq(r.times, 0);
     dial_cancel(d);
     ck_assert_uint_eq(count_fds(), open_fds);
-    event_base_loop(loop_base(loop), EVLOOP_NONBLOCK);
+    loop_step(loop, false);
     ck_assert_uint_eq(r.times, 0);
     while (filled > 0) {
         close(fds[--filled]);
@@ -317,7 +322,7 @@ START_TEST(cancels_before_the_answer_is_told)
     dial_cancel(start(&un, "/nonexistent/s", &opts, &r));
     dial_cancel(NULL);
     for (int i = 0; i < 4; i++) {
-        event_base_loop(loop_base(loop), EVLOOP_NONBLOCK);
+        loop_step(loop, false);
     }
     ck_assert_uint_eq(r.times, 0);
     ck_assert_uint_eq(count_fds(), fds);

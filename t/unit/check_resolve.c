@@ -70,7 +70,7 @@ static bool turn_until(bool (*cond)(void *arg), void *arg)
 
     evtimer_add(ev, &tv);
     while (!(ok = cond(arg)) && !late) {
-        event_base_loop(loop_base(loop), EVLOOP_ONCE);
+        loop_step(loop, true);
     }
     event_free(ev);
     return ok;
@@ -355,7 +355,7 @@ START_TEST(refused_servers_are_asked_again)
     servers[0] = late.address;
     ck_assert_int_eq(resolver_configure(resolver, &conf), ERR_OK);
     n = resolve_get(resolver, "a.test");
-    event_base_loop(loop_base(loop), EVLOOP_ONCE);
+    loop_step(loop, true);
     dns_server_listen(&late, loop, dns_server_bind(&late));
     expect_ips(n, "192.0.2.7");
     resolve_put(n);

@@ -25,7 +25,7 @@ static void on_ready(void *arg, unsigned events)
 
 static void turn(void)
 {
-    event_base_loop(loop_base(loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    loop_step(loop, false);
 }
 
 static void mem_ready(void *arg, uint32_t events)

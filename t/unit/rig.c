@@ -2,14 +2,13 @@
 #include "t/unit/rig.h"
 
 #include <check.h>
+#include <event2/util.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <event2/event.h>
 
 #include "core/base/clock.h"
 
@@ -87,6 +86,10 @@ static void on_done(void *arg, const struct relay_end *end)
 
     g->end = *end;
     g->ended++;
+    /* As the owner does by closing them. */
+    for (int i = 0; i < 2 && !end->truncated; i++) {
+        (void)stream_shutdown_write(g->s[i]);
+    }
 }
 
 void rig_relay(struct rig *g, uint64_t idle_ms, uint64_t half_close_ms)
@@ -196,7 +199,7 @@ void rig_step(struct rig *g)
             peer_receive(p);
         }
     }
-    event_base_loop(loop_base(g->loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    loop_step(g->loop, false);
 }
 
 void rig_until(struct rig *g, bool (*cond)(const struct rig *g))
