@@ -43,6 +43,8 @@ static void set_int(int fd, int level, int name, int value)
 
 static void set_tcp_options(int fd, const struct dial_opts *o)
 {
+    /* The client's bytes follow at once: they take the last ACK of the handshake along. */
+    set_int(fd, IPPROTO_TCP, TCP_QUICKACK, 0);
     if (o->keepalive_ms > 0) {
         uint64_t s = (o->keepalive_ms + 999) / 1000;
         int idle = s > KEEPALIVE_SECONDS_MAX ? KEEPALIVE_SECONDS_MAX : (int)s;

@@ -259,14 +259,14 @@ def lacking():
          tuple(event["close"][k] for k in ("reason", "side", "stage")))
     print("  upstream_tls_failed", flush=True)
     c = Client(PUBLIC).send(records(hello(b"breaks.test")))
+    # The upstream sees nothing of connections that end before a byte for it: the first one
+    # takes the last ACK of the handshake along.
     same("broken filter", (b"", "rst"), c.end())
-    upstream.accept()[0].close()
     c.judge("internal", "public", "breaks", {"reason": "internal", "side": "proxy",
             "stage": "on_established", "truncated": True}, 0, sni="breaks.test", tries=1,
             timing=("hello_us", "connect_us"))
     c = Client(PUBLIC).send(records(hello(b"kills.test")))
     same("killed", (b"", "rst"), c.end())
-    upstream.accept()[0].close()  # the kill came after the dial
     event = wait_for("event", lambda: events.find(c.source))[0]["object"]
     same("killed", ("killed", "proxy", True),
          tuple(event["close"][k] for k in ("reason", "side", "truncated")))
