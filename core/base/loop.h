@@ -86,8 +86,8 @@ void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t ms);
 void loop_timer_stop(struct loop *l, struct loop_timer *t);
 
 /*
- * Arm a timer of this loop's base. Without memory for it, it fires in the next pass: a wait that has lost
- * its deadline would be worse than one that is cut short. True: as asked. [own thread]
+ * Arm a timer of this loop's base. Without memory for it, it fires in the next pass: a wait that has
+ * lost its deadline would be worse than one that is cut short. True: as asked. [own thread]
  */
 bool loop_base_timer(struct event *timer, uint64_t ms);
 

@@ -21,8 +21,8 @@ struct dial_opts {
  * Connect to addr, or to the unix socket path when addr->family is PST_AF_UNIX. A peer on this host
  * answers before connect() returns: then *at_once is its stream, the caller's, and the result NULL.
  * Else done runs from the loop, never inside this call, with a stream or with NULL and an errno
- * (ETIMEDOUT for the deadline). Nothing that it is written is delayed (TCP_NODELAY). Both NULL: out of
- * memory. [worker]
+ * (ETIMEDOUT for the deadline). Nothing that it is written is delayed (TCP_NODELAY); the peer may
+ * not see the connection before the first byte. Both NULL: out of memory. [worker]
  */
 struct dial *dial_start(struct loop *l, const struct pst_addr *addr, const char *path,
                         const struct dial_opts *o, struct stream **at_once,
