@@ -281,7 +281,8 @@ struct pst_host {
     /* --- metrics and clocks [any] ------------------------------------------------------------- */
 
     /*
-     * Define in load(), or later on the main thread: a name of [a-z0-9_], one line of help. The same name answers the same id.
+     * Define in load(), or later on the main thread: a name of [a-z0-9_], one line of help. The
+     * same name answers the same id.
      * Since 1.1 fixed labels may follow, `handshakes{version="1.3",resumed="no"}`: names that
      * differ only in them are one family. Shown as "postern_<module>_<name>", a counter with
      * "_total" behind it.

@@ -21,7 +21,9 @@ struct json {
 
 /* Begin an object at the end of b. */
 void json_begin(struct json *j, struct buf *b);
-/* Members. Values are escaped; bytes that are no UTF-8 become U+FFFD. NULL: the member is left out. */
+/*
+ * Members. Values are escaped; bytes that are no UTF-8 become U+FFFD. NULL: the member is left out.
+ */
 void json_str(struct json *j, const char *key, const char *z);
 void json_strn(struct json *j, const char *key, const char *p, size_t n);
 void json_u64(struct json *j, const char *key, uint64_t n);

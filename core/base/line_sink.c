@@ -21,7 +21,7 @@
 /* Room for the line that tells how many were lost. */
 #define TELL_MAX 1024
 
-/* --- those who write lines [any] ---------------------------------------------------------------- */
+/* --- those who write lines [any] -------------------------------------------------------------- */
 
 /* Every thread that ever writes a line has a number. */
 static unsigned thread_slot(void)
@@ -77,7 +77,7 @@ uint64_t line_sink_dropped(const struct line_sink *s)
     return atomic_load(&s->dropped);
 }
 
-/* --- one sink [writer] -------------------------------------------------------------------------- */
+/* --- one sink [writer] ------------------------------------------------------------------------ */
 
 static void tell_failure(struct line_sink *s, int err, uint64_t now)
 {
@@ -243,7 +243,7 @@ bool line_sink_run(struct line_sink *s)
     return rests(s, written, now) || written;
 }
 
-/* --- life [main] -------------------------------------------------------------------------------- */
+/* --- life [main] ------------------------------------------------------------------------------ */
 
 uint64_t line_sink_free(struct line_sink *s)
 {

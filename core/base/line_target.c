@@ -23,7 +23,7 @@
 /* Room for "<134>1 2026-11-21T05:00:00.123456Z host postern 12345 - - ". */
 #define DEVLOG_HEAD (HOST_NAME_MAX + 96)
 
-/* --- opening ------------------------------------------------------------------------------------ */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static void look_at(struct line_target *t)
 {
@@ -80,7 +80,7 @@ void line_target_close(struct line_target *t)
     t->path = NULL;
 }
 
-/* --- unix sockets ------------------------------------------------------------------------------- */
+/* --- unix sockets ----------------------------------------------------------------------------- */
 
 static int connect_as(const struct sockaddr_un *un, socklen_t n, int type)
 {
@@ -135,7 +135,7 @@ static enum line_sent disconnected(struct line_target *t, const struct line_batc
     return LINE_SENT_FAILED;
 }
 
-/* --- cursors ------------------------------------------------------------------------------------ */
+/* --- cursors ---------------------------------------------------------------------------------- */
 
 static void advance(const struct line_batch *b, struct line_cursor *c, size_t n)
 {
@@ -150,7 +150,7 @@ static size_t line_rest(const struct line_batch *b, const struct line_cursor *c)
     return b->line[c->line].at + b->line[c->line].n - c->at;
 }
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static bool again(int err)
 {
@@ -295,7 +295,7 @@ enum line_sent line_target_write(struct line_target *t, const struct line_batch 
     }
 }
 
-/* --- changing ----------------------------------------------------------------------------------- */
+/* --- changing --------------------------------------------------------------------------------- */
 
 /*
  * The old file would end in half a line. It is cut off where the line began, unless somebody else

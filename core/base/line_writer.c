@@ -12,9 +12,13 @@
 #include "core/base/clock.h"
 #include "core/base/line_priv.h"
 
-/* A full target is looked at this often, whatever the poller says: its sink may have been closed. */
+/*
+ * A full target is looked at this often, whatever the poller says: its sink may have been closed.
+ */
 #define LOOK_NS NS_PER_S
-/* How long line_writer_free() waits for a thread that hangs in a system call, beyond its deadline. */
+/*
+ * How long line_writer_free() waits for a thread that hangs in a system call, beyond its deadline.
+ */
 #define JOIN_MS 1000
 
 void line_writer_wake(struct line_writer *w)
@@ -34,7 +38,7 @@ void line_writer_wake_lazily(struct line_writer *w)
     }
 }
 
-/* --- the thread --------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -126,7 +130,7 @@ static int writer_start(struct line_writer *w)
     return rc;
 }
 
-/* --- life [main] -------------------------------------------------------------------------------- */
+/* --- life [main] ------------------------------------------------------------------------------ */
 
 struct line_writer *line_writer_new(unsigned delay_ms)
 {

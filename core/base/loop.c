@@ -106,7 +106,7 @@ static void run_inbox(struct loop_fd *f, uint32_t events)
     }
 }
 
-/* --- libevent ----------------------------------------------------------------------------------- */
+/* --- libevent --------------------------------------------------------------------------------- */
 
 /* There is something for loop_step() to do, when the base lets go. */
 static void on_base_event(evutil_socket_t fd, short what, void *arg)
@@ -166,7 +166,7 @@ static int base_wait(struct loop *l, int ms)
     return event_base_loop(l->base, ms == 0 ? EVLOOP_NONBLOCK : EVLOOP_ONCE) < 0 ? ERR_SYS : ERR_OK;
 }
 
-/* --- life --------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 struct loop *loop_new(void)
 {

@@ -69,7 +69,9 @@ uint64_t loop_turn(const struct loop *l);
  * errno tells. The callback may forget any descriptor. [own thread]
  */
 int loop_fd_add(struct loop *l, struct loop_fd *f, int fd, uint32_t events);
-/* Watch for other events, of which those that are there are reported again. ERR_SYS. [own thread] */
+/*
+ * Watch for other events, of which those that are there are reported again. ERR_SYS. [own thread]
+ */
 int loop_fd_change(struct loop *l, struct loop_fd *f, int fd, uint32_t events);
 /*
  * Report nothing more, what is under way included. The descriptor is left alone: for the owner who
@@ -86,8 +88,8 @@ void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t ms);
 void loop_timer_stop(struct loop *l, struct loop_timer *t);
 
 /*
- * Arm a timer of this loop's base. Without memory for it, it fires in the next pass: a wait that has
- * lost its deadline would be worse than one that is cut short. True: as asked. [own thread]
+ * Arm a timer of this loop's base. Without memory for it, it fires in the next pass: a wait that
+ * has lost its deadline would be worse than one that is cut short. True: as asked. [own thread]
  */
 bool loop_base_timer(struct event *timer, uint64_t ms);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fredman, Sedgewick, Sleator, Tarjan: The pairing heap (1986). A timer's children are a list linked
- * by `next`; `prev` is the sibling before it, of the first one its parent, of the root itself.
+ * Fredman, Sedgewick, Sleator, Tarjan: The pairing heap (1986). A timer's children are a list
+ * linked by `next`; `prev` is the sibling before it, of the first one its parent, of the root
+ * itself.
  */
 #include "core/base/timers.h"
 

@@ -87,7 +87,7 @@ bool conf_value_choice(struct conf_priv *p, const config_setting_t *s, const cha
 /* A duration in its largest whole unit: "5m". */
 const char *conf_ms_text(uint64_t ms, char out[32]);
 
-/* --- conf_addr.c ------------------------------------------------------------------------------- */
+/* --- conf_addr.c ------------------------------------------------------------------------------ */
 
 enum conf_addr_use {
     CONF_ADDR_OF_LISTENER, /* IP or unix */
@@ -98,7 +98,7 @@ enum conf_addr_use {
 bool conf_value_addr(struct conf_priv *p, const config_setting_t *s, enum conf_addr_use use,
                      struct conf_addr *out);
 
-/* --- conf_keys.c: groups with a fixed set of keys ---------------------------------------------- */
+/* --- conf_keys.c: groups with a fixed set of keys --------------------------------------------- */
 
 enum conf_kind {
     CONF_KEY_STR,    /* const char *, not empty              */
@@ -130,7 +130,7 @@ bool conf_keys_read(struct conf_priv *p, const config_setting_t *s, const struct
 /* An array or list; a single value instead is an error that says how to write it. */
 bool conf_want_list(struct conf_priv *p, const config_setting_t *s);
 
-/* --- the parts ---------------------------------------------------------------------------------- */
+/* --- the parts -------------------------------------------------------------------------------- */
 
 /* conf_include.c: read path and what its include_dir names into p->files. */
 void conf_files_read(struct conf_priv *p, const char *path);

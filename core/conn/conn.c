@@ -45,7 +45,7 @@ bool conn_alert_possible(const struct conn *c)
            (stream_inner(c->client) == NULL || c->state == CONN_TRANSPORT);
 }
 
-/* --- deadlines ---------------------------------------------------------------------------------- */
+/* --- deadlines -------------------------------------------------------------------------------- */
 
 static void on_deadline(struct loop_timer *t)
 {
@@ -86,7 +86,7 @@ void conn_deadline_off(struct conn *c)
     loop_timer_stop(c->w->loop, &c->setup->timer);
 }
 
-/* --- the order of states ------------------------------------------------------------------------- */
+/* --- the order of states ---------------------------------------------------------------------- */
 
 static enum conn_step conn_state_run(struct conn *c)
 {
@@ -167,7 +167,7 @@ static void on_client_ready(void *arg, unsigned events)
     }
 }
 
-/* --- life ---------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static struct conn_setup *setup_new(struct conn *c)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A line of a reply: one flat JSON object. What it says comes from clients of the daemon in the end,
- * so nothing in a value can do anything to a terminal: control characters come out as \xNN. Pure.
+ * A line of a reply: one flat JSON object. What it says comes from clients of the daemon in the
+ * end, so nothing in a value can do anything to a terminal: control characters come out as \xNN.
+ * Pure.
  */
 #ifndef POSTERN_CTL_ROW_H
 #define POSTERN_CTL_ROW_H

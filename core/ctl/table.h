@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rows as a table for people. Columns get as wide as what is in them; rows are kept back for that, a
- * bounded number at a time.
+ * Rows as a table for people. Columns get as wide as what is in them; rows are kept back for that,
+ * a bounded number at a time.
  */
 #ifndef POSTERN_CTL_TABLE_H
 #define POSTERN_CTL_TABLE_H

@@ -151,7 +151,9 @@ static struct chain *find_chain(const struct generation *g, const struct chain *
     return l == NULL ? NULL : l->chain;
 }
 
-/* init of everything, then link of everything, so that all errors of a phase are reported at once. */
+/*
+ * init of everything, then link of everything, so that all errors of a phase are reported at once.
+ */
 static int start_chains(struct generation *g, struct generation *prev,
                         const struct generation_env *env, struct conf_errors *errors)
 {

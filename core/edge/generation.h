@@ -68,8 +68,8 @@ void generation_worker_fini(struct generation *g, unsigned worker);
 void generation_retire(struct generation *g);
 
 /*
- * The one lookup: an edge for a normalised name (n may be 0) and an ALPN offer. Answers the route of
- * the listener's fallbacks when no edge matches; *reason tells which (PST_END_NO_SNI,
+ * The one lookup: an edge for a normalised name (n may be 0) and an ALPN offer. Answers the route
+ * of the listener's fallbacks when no edge matches; *reason tells which (PST_END_NO_SNI,
  * PST_END_UNKNOWN_SNI), 0 for a match. [worker]
  */
 struct route generation_route(const struct generation *g, const struct listener *l,

@@ -20,7 +20,7 @@
 #define STATE_ALIGN 16
 #define WHY_MAX     512
 
-/* --- making ------------------------------------------------------------------------------------ */
+/* --- making ----------------------------------------------------------------------------------- */
 
 /* Add the instance of one entry, or report why its module is refused. */
 static void add_instance(struct chain *c, const struct conf_module *mod, uint32_t index,
@@ -94,7 +94,7 @@ struct chain *chain_new(const char *name, uint32_t scope, const struct conf_modu
     return c;
 }
 
-/* --- init and link ------------------------------------------------------------------------------ */
+/* --- init and link ---------------------------------------------------------------------------- */
 
 static void init_one(struct instance *inst, struct conf_errors *errors)
 {
@@ -248,7 +248,7 @@ int chain_link(struct chain *c, struct conf_errors *errors)
     return c->broken ? ERR_CONFIG : flatten(c);
 }
 
-/* --- reload -------------------------------------------------------------------------------------- */
+/* --- reload ----------------------------------------------------------------------------------- */
 
 /* How many instances of the same module stand before this one. */
 static size_t ordinal_of(const struct chain *c, const struct instance *inst)
@@ -300,7 +300,7 @@ void chain_retire(struct chain *c)
     }
 }
 
-/* --- workers ------------------------------------------------------------------------------------- */
+/* --- workers ---------------------------------------------------------------------------------- */
 
 int chain_worker_init(struct chain *c, unsigned worker, struct loop *l)
 {
@@ -345,7 +345,7 @@ void chain_worker_fini(struct chain *c, unsigned worker)
     }
 }
 
-/* --- end ----------------------------------------------------------------------------------------- */
+/* --- end -------------------------------------------------------------------------------------- */
 
 /* The next one to end: the last in the list whose services no living instance uses. */
 static struct instance *last_unused(struct chain *c)

@@ -75,7 +75,8 @@ struct chain {
 /*
  * Make the chain of `mods`: load modules, check scope, roles and constraints, check the declared
  * options, allocate instances. No hook is called. Every problem goes to `errors` and leaves the
- * chain `broken` (refused modules have no instance in it); NULL only when out of memory. `n_workers` instance_worker are laid out for each instance. [main]
+ * chain `broken` (refused modules have no instance in it); NULL only when out of memory.
+ * `n_workers` instance_worker are laid out for each instance. [main]
  */
 struct chain *chain_new(const char *name, uint32_t scope, const struct conf_module *mods, size_t n,
                         const char *module_dir, const struct pst_host *host, unsigned n_workers,

@@ -44,7 +44,7 @@ void host_set_conn_id(uint64_t (*fn)(pst_conn *conn))
     conn_id = fn;
 }
 
-/* --- log --------------------------------------------------------------------------------------- */
+/* --- log -------------------------------------------------------------------------------------- */
 
 /* Levels that do not exist count as the nearest that does. */
 static int level_of(uint32_t level)
@@ -104,7 +104,7 @@ static void host_log(pst_instance *self, pst_conn *conn, uint32_t level, const c
     log_write(level_of(level), msg, f, n_f);
 }
 
-/* --- instance ---------------------------------------------------------------------------------- */
+/* --- instance --------------------------------------------------------------------------------- */
 
 static const pst_cfg *host_cfg_shared(pst_instance *self, const char *section, const char *name)
 {
@@ -142,7 +142,7 @@ static const void *host_get_service(const char *name)
     return name != NULL && strcmp(name, PST_LOG_SINK) == 0 ? sink_service() : NULL;
 }
 
-/* --- timers, watches, jobs --------------------------------------------------------------------- */
+/* --- timers, watches, jobs -------------------------------------------------------------------- */
 
 /* The scope of an instance or of an instance on a worker is made when first asked for. */
 static struct watch_scope *lazy_scope(struct watch_scope **s, struct loop *l)
@@ -199,7 +199,7 @@ static int32_t host_offload(struct pst_scope scope, void (*job)(void *arg),
     return s != NULL ? offload_run(s, job, done, arg) : PST_ERR_STATE;
 }
 
-/* --- metrics ----------------------------------------------------------------------------------- */
+/* --- metrics ---------------------------------------------------------------------------------- */
 
 static int32_t host_metric_define(const char *module, const char *name, const char *help,
                                   uint32_t type)
@@ -226,7 +226,7 @@ static int32_t host_metric_define(const char *module, const char *name, const ch
     return id == ERR_LIMIT ? PST_ERR_LIMIT : PST_ERR_INVALID;
 }
 
-/* --- the table --------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static void fill_config(struct pst_host *h)
 {

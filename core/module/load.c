@@ -152,8 +152,8 @@ static entry_fn find_entry(void *dl, char *why, size_t why_n)
 }
 
 /*
- * Normalise, run load(), put into the registry. Takes over nothing on failure. st is the file's, NULL
- * when there is none.
+ * Normalise, run load(), put into the registry. Takes over nothing on failure. st is the file's,
+ * NULL when there is none.
  */
 static struct module *admit(const struct pst_module *d, const char *name, const struct stat *st,
                             const struct pst_host *host, char *why, size_t why_n)

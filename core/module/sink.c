@@ -91,7 +91,7 @@ static void complain(const char *what, const char *name, int err)
         LOGF_Z("error", err == 0 ? NULL : strerror(err)));
 }
 
-/* --- opening ------------------------------------------------------------------------------------ */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static bool writer_ready(void)
 {
@@ -218,7 +218,7 @@ static bool shared_use(struct shared *s, uint64_t ring)
     return true;
 }
 
-/* --- the service -------------------------------------------------------------------------------- */
+/* --- the service ------------------------------------------------------------------------------ */
 
 static pst_sink *service_open(pst_instance *self, const char *target, uint32_t overflow,
                               uint64_t ring)
@@ -295,7 +295,7 @@ const struct pst_log_sink *sink_service(void)
     return &service;
 }
 
-/* --- what the server calls ---------------------------------------------------------------------- */
+/* --- what the server calls -------------------------------------------------------------------- */
 
 int sinks_start(char *why, size_t n)
 {

@@ -22,7 +22,9 @@ const struct pst_log_sink *sink_service(void);
 int sinks_start(char *why, size_t n);
 /* Call fn with the path of every file among the targets. [main] */
 void sinks_each_file(void (*fn)(void *arg, const char *path), void *arg);
-/* SIGUSR1: open files anew. No line is lost or split. ERR_SYS: not all could be, as logged. [main] */
+/*
+ * SIGUSR1: open files anew. No line is lost or split. ERR_SYS: not all could be, as logged. [main]
+ */
 int sinks_reopen(void);
 /* Write out what the targets take within two seconds, and forget them. No worker is left. [main] */
 void sinks_stop(void);

@@ -39,8 +39,8 @@ int vars_wanted(int32_t id);
 int32_t vars_get(struct var_cache *cache, struct arena *arena, pst_conn *conn, int32_t id,
                  struct pst_value *out);
 /*
- * Replace what the cache has, by the core itself: copies string bytes into the arena; NONE makes the
- * getter be asked again. PST_ERR_INVALID: another type, PST_ERR_LIMIT: over 64 KiB. [worker]
+ * Replace what the cache has, by the core itself: copies string bytes into the arena; NONE makes
+ * the getter be asked again. PST_ERR_INVALID: another type, PST_ERR_LIMIT: over 64 KiB. [worker]
  */
 int32_t vars_set(struct var_cache *cache, struct arena *arena, int32_t id,
                  const struct pst_value *v);

@@ -84,7 +84,7 @@ static struct watch_event *event_add_to(struct watch_scope *s, void *arg)
     return w;
 }
 
-/* --- timers ------------------------------------------------------------------------------------ */
+/* --- timers ----------------------------------------------------------------------------------- */
 
 /* The callback may free the timer or the whole scope: nothing is touched after it. */
 static void timer_fired(struct loop_timer *t)
@@ -127,7 +127,7 @@ void watch_timer_free(pst_timer *t)
     }
 }
 
-/* --- descriptors ------------------------------------------------------------------------------- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
 /* As timer_fired(): nothing is touched after the callback. */
 static void fd_ready(struct loop_fd *f, uint32_t what)

@@ -34,8 +34,8 @@ void watch_fd_free(pst_watch *w);
 /* Start it with n threads (made on the first job). [main] */
 void offload_start(unsigned n);
 /*
- * Cancel queued jobs, let running ones end, join. Loops must still be able to take messages. False: a
- * job still runs after `ms`; nothing may be freed then. It may be called again. [main]
+ * Cancel queued jobs, let running ones end, join. Loops must still be able to take messages. False:
+ * a job still runs after `ms`; nothing may be freed then. It may be called again. [main]
  */
 bool offload_stop(uint64_t ms);
 /* done runs on the scope's loop exactly once; PST_ERR_CANCELLED when the scope ended before. */

@@ -41,7 +41,7 @@ struct client *client_of(struct session *s)
     return session_state(s);
 }
 
-/* --- replies ------------------------------------------------------------------------------------- */
+/* --- replies ---------------------------------------------------------------------------------- */
 
 void control_send(struct session *s, struct buf *rows)
 {
@@ -65,7 +65,7 @@ void control_end(struct session *s, const char *why)
     session_finish(s);
 }
 
-/* --- who may ------------------------------------------------------------------------------------- */
+/* --- who may ---------------------------------------------------------------------------------- */
 
 static bool in_group(int fd, gid_t gid)
 {
@@ -83,7 +83,9 @@ static bool in_group(int fd, gid_t gid)
     return false;
 }
 
-/* Root, the daemon's own user, or a member of the configured group: whatever the file's mode says. */
+/*
+ * Root, the daemon's own user, or a member of the configured group: whatever the file's mode says.
+ */
 static bool may_control(const struct control *ctl, int fd, struct ucred *who)
 {
     socklen_t n = sizeof(*who);
@@ -96,7 +98,7 @@ static bool may_control(const struct control *ctl, int fd, struct ucred *who)
            (ctl->gid != (gid_t)-1 && (who->gid == ctl->gid || in_group(fd, ctl->gid)));
 }
 
-/* --- commands ------------------------------------------------------------------------------------ */
+/* --- commands --------------------------------------------------------------------------------- */
 
 static void count_follower(struct session *s, void *arg)
 {
@@ -216,7 +218,7 @@ static bool is_noted(enum control_command c)
            c == CONTROL_KILL;
 }
 
-/* --- the socket ---------------------------------------------------------------------------------- */
+/* --- the socket ------------------------------------------------------------------------------- */
 
 static bool on_request(struct session *s, const char *p, size_t n)
 {
@@ -351,8 +353,10 @@ const char *control_path(const struct conf *conf)
     return !c->enabled ? NULL : c->socket != NULL ? c->socket : DEFAULT_SOCKET;
 }
 
-/* Nobody asked for the default one: it is there when its folder is, or when it was before an upgrade,
- * by a user who may not write there. */
+/*
+ * Nobody asked for the default one: it is there when its folder is, or when it was before an
+ * upgrade, by a user who may not write there.
+ */
 static bool is_wanted(const struct server *s, const struct conf_control *c)
 {
     const struct conf_addr a = { .kind = CONF_ADDR_UNIX, .path = DEFAULT_SOCKET };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The control socket: what posternctl(8) talks to. A request is a line, a reply is JSON objects, one
- * per line; the last one has the member "end". All functions run on main, and take NULL for "none".
+ * The control socket: what posternctl(8) talks to. A request is a line, a reply is JSON objects,
+ * one per line; the last one has the member "end". All functions run on main, and take NULL for
+ * "none".
  *
  *   control_request.c  a line to a request
  *   control.c          the socket, who may connect, commands to calls

@@ -36,7 +36,7 @@ struct feed {
     struct feed_worker workers[];
 };
 
-/* --- on the worker ------------------------------------------------------------------------------- */
+/* --- on the worker ---------------------------------------------------------------------------- */
 
 static void put_str(struct json *j, const char *key, struct pst_str s)
 {
@@ -85,7 +85,7 @@ static void on_worker(struct worker_ask *a, struct conn_worker *cw)
     cw->closed_arg = fw;
 }
 
-/* --- on main ------------------------------------------------------------------------------------- */
+/* --- on main ---------------------------------------------------------------------------------- */
 
 static void give(struct session *s, void *arg)
 {

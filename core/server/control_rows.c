@@ -26,7 +26,7 @@
 /* Domains of an edge that are shown. */
 #define DOMAINS_MAX 64
 
-/* --- status -------------------------------------------------------------------------------------- */
+/* --- status ----------------------------------------------------------------------------------- */
 
 static const char *state_name(const struct server *s)
 {
@@ -71,7 +71,7 @@ static void status(const struct server *s, struct buf *b)
     (void)json_end(&j);
 }
 
-/* --- rows of a generation ------------------------------------------------------------------------ */
+/* --- rows of a generation --------------------------------------------------------------------- */
 
 static void show_target(struct json *j, const struct upstream_info *t)
 {
@@ -227,7 +227,7 @@ static void modules(struct buf *b)
     }
 }
 
-/* --- pieces -------------------------------------------------------------------------------------- */
+/* --- pieces ----------------------------------------------------------------------------------- */
 
 void control_rows_begin(struct session *s)
 {

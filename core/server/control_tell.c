@@ -14,7 +14,7 @@
 /* How often those who wait for the end hear how many connections are left. */
 #define PROGRESS_MS 500
 
-/* --- reload -------------------------------------------------------------------------------------- */
+/* --- reload ----------------------------------------------------------------------------------- */
 
 static void begins(struct session *s, void *arg)
 {
@@ -100,7 +100,7 @@ void control_reload_over(struct control *ctl, uint64_t generation, const char *w
     }
 }
 
-/* --- upgrade ------------------------------------------------------------------------------------- */
+/* --- upgrade ---------------------------------------------------------------------------------- */
 
 void control_upgrade_says(struct control *ctl, const char *text)
 {
@@ -144,7 +144,7 @@ void control_upgrade_over(struct control *ctl, uint64_t pid, const char *why)
     }
 }
 
-/* --- the end ------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void drains(struct session *s, void *arg)
 {

@@ -42,7 +42,7 @@ static void walk_free(struct walk *w)
     free(w);
 }
 
-/* --- on the worker ------------------------------------------------------------------------------- */
+/* --- on the worker ---------------------------------------------------------------------------- */
 
 static void row(void *arg, const struct conn_row *r)
 {
@@ -79,7 +79,7 @@ static void on_worker(struct worker_ask *a, struct conn_worker *cw)
     }
 }
 
-/* --- on main ------------------------------------------------------------------------------------- */
+/* --- on main ---------------------------------------------------------------------------------- */
 
 static void finish(struct walk *w)
 {

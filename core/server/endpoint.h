@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the daemon serves itself, on the main thread: the control socket and metrics. An endpoint has a
- * bounded number of clients; each gets one request of bounded size, a deadline for it, and a reply
- * that is made piece by piece as the client reads it. A client that does not read is cut off.
+ * What the daemon serves itself, on the main thread: the control socket and metrics. An endpoint
+ * has a bounded number of clients; each gets one request of bounded size, a deadline for it, and a
+ * reply that is made piece by piece as the client reads it. A client that does not read is cut off.
  */
 #ifndef POSTERN_SERVER_ENDPOINT_H
 #define POSTERN_SERVER_ENDPOINT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The head of an HTTP/1.x request (RFC 9112), as far as serving one document needs it: nothing in it
- * but method, path and credentials means anything here, and a body is never read. Pure.
+ * The head of an HTTP/1.x request (RFC 9112), as far as serving one document needs it: nothing in
+ * it but method, path and credentials means anything here, and a body is never read. Pure.
  */
 #ifndef POSTERN_SERVER_HTTP_REQUEST_H
 #define POSTERN_SERVER_HTTP_REQUEST_H

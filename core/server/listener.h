@@ -51,8 +51,8 @@ void lsock_tune(const struct bindings *b);
 /* Close and free those that `keep` (may be NULL) does not name; no worker uses them. [main] */
 void lsock_sweep(struct lsock **list, const struct bindings *keep);
 /*
- * A TCP socket bound to an address, not listening yet; `dual` as for a listener's dual_stack. -1 with
- * errno. [main]
+ * A TCP socket bound to an address, not listening yet; `dual` as for a listener's dual_stack. -1
+ * with errno. [main]
  */
 int ip_bind(const struct pst_addr *a, bool dual, bool reuseport);
 /*
@@ -65,8 +65,8 @@ bool lsock_handover(const struct lsock *list, struct handover *h);
 /* This process serves: files of unix sockets that a predecessor has lent are its own now. [main] */
 void lsock_own(struct lsock *list);
 /*
- * The process that takes over does not want the unix socket at this path: its file stays ours. NULL:
- * nothing of the kind is known any more. [main]
+ * The process that takes over does not want the unix socket at this path: its file stays ours.
+ * NULL: nothing of the kind is known any more. [main]
  */
 void lsock_left(struct lsock *list, const char *path);
 /* Another process owns the files of all other unix sockets now. [main] */

@@ -12,8 +12,8 @@ struct metrics_http;
 struct server;
 
 /*
- * Listen where the configuration says, while still privileged. False: errors say why. *out stays NULL
- * when it says nothing.
+ * Listen where the configuration says, while still privileged. False: errors say why. *out stays
+ * NULL when it says nothing.
  */
 bool metrics_http_open(struct server *s, const struct conf *conf, struct conf_errors *errors,
                        struct metrics_http **out);

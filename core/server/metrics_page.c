@@ -20,7 +20,7 @@
 #define PIECE    (32 * 1024)
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-/* --- of the process ------------------------------------------------------------------------------ */
+/* --- of the process --------------------------------------------------------------------------- */
 
 static void one(struct prom *p, const char *name, const char *type, const char *help, uint64_t n)
 {
@@ -87,7 +87,7 @@ static void registered(void *arg, const struct metric_view *m)
     prom_metric(arg, m);
 }
 
-/* --- of listeners, edges and targets ------------------------------------------------------------- */
+/* --- of listeners, edges and targets ---------------------------------------------------------- */
 
 /* What a family shows of one thing. */
 enum what { BEGUN, ENDED, NOW, BYTES_IN, BYTES_OUT, UP, ACTIVE, CONNECTS };
@@ -216,7 +216,7 @@ static void show(struct prom *p, const struct family *f, const struct generation
     }
 }
 
-/* --- pieces -------------------------------------------------------------------------------------- */
+/* --- pieces ----------------------------------------------------------------------------------- */
 
 void metrics_page_begin(struct metrics_page *m, struct server *s, enum prom_form form)
 {

@@ -41,7 +41,7 @@ void server_report(const struct conf_errors *errors, bool to_log)
     conf_errors_each(errors, print_one, &to_log);
 }
 
-/* --- candidates ---------------------------------------------------------------------------------- */
+/* --- candidates ------------------------------------------------------------------------------- */
 
 void candidate_free(struct candidate *c)
 {
@@ -173,7 +173,7 @@ static struct candidate *candidate_build(struct server *s, struct conf *conf,
     return c;
 }
 
-/* --- switching ----------------------------------------------------------------------------------- */
+/* --- switching -------------------------------------------------------------------------------- */
 
 static void retire(struct server *s, struct candidate *old)
 {
@@ -302,7 +302,7 @@ static void on_prepared(struct worker_job *j)
     send_all(c, JOB_SWITCH, on_switched);
 }
 
-/* --- what main calls ----------------------------------------------------------------------------- */
+/* --- what main calls -------------------------------------------------------------------------- */
 
 bool server_build_first(struct server *s, struct conf *conf, struct conf_errors *errors)
 {

@@ -20,8 +20,8 @@
 #define INSIDE "POSTERN_SANDBOX"
 
 /*
- * Ports below 1024 and files of whatever mode at a reload, when there is no `user`; sockets and logs
- * for others; becoming another user in an upgrade.
+ * Ports below 1024 and files of whatever mode at a reload, when there is no `user`; sockets and
+ * logs for others; becoming another user in an upgrade.
  */
 static const unsigned kept[] = {
     CAP_NET_BIND_SERVICE, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_CHOWN,
@@ -61,7 +61,7 @@ int sandbox_capabilities(void)
     return syscall(SYS_capset, &head, data) == 0 ? ERR_OK : ERR_SYS;
 }
 
-/* --- folders that stay writable ------------------------------------------------------------------ */
+/* --- folders that stay writable --------------------------------------------------------------- */
 
 struct folders {
     char **at;
@@ -125,7 +125,7 @@ static int enter_landlock(const struct conf *conf)
     return rc;
 }
 
-/* --- all of it ----------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static const char *text = "none";
 

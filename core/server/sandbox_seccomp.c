@@ -5,8 +5,9 @@
  * (namespaces, mounts, kernel modules, other processes' memory) and what has often been the way
  * into the kernel (bpf, io_uring, userfaultfd, perf, keys). The call fails with EPERM.
  *
- * Namespaces come by clone(2), too, whose flags are looked at. Those of clone3(2) lie in memory that
- * a filter does not see, so there is none: the C library goes back to clone(2) for its threads.
+ * Namespaces come by clone(2), too, whose flags are looked at. Those of clone3(2) lie in memory
+ * that a filter does not see, so there is none: the C library goes back to clone(2) for its
+ * threads.
  */
 #include <errno.h>
 #include <linux/audit.h>

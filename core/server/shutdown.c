@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The end in order: the workers stop accepting, the sockets are closed so that nobody waits in their
- * queues, connections end by themselves within the drain deadline, then the rest is cut.
+ * The end in order: the workers stop accepting, the sockets are closed so that nobody waits in
+ * their queues, connections end by themselves within the drain deadline, then the rest is cut.
  */
 #include "core/base/log.h"
 #include "core/base/loop.h"

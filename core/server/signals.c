@@ -78,7 +78,9 @@ void signals_free(struct server *s)
     static const int all[] = { SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT };
     sigset_t set;
 
-    /* Without their events the signals would have their default effect, and the status with them. */
+    /*
+     * Without their events the signals would have their default effect, and the status with them.
+     */
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         sigaddset(&set, all[i]);

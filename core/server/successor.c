@@ -121,7 +121,7 @@ static int make_env(struct successor *s)
     return ERR_OK;
 }
 
-/* --- the child: system calls only ---------------------------------------------------------------- */
+/* --- the child: system calls only ------------------------------------------------------------- */
 
 static void append_pid(char *z, pid_t pid)
 {
@@ -187,7 +187,7 @@ __attribute__((noreturn)) static void become(struct successor *s, const sigset_t
     _exit(127);
 }
 
-/* --- the parent ---------------------------------------------------------------------------------- */
+/* --- the parent ------------------------------------------------------------------------------- */
 
 /* A pipe whose writing end lies above all descriptors that are handed over. */
 static int make_pipe(const struct handover *h, int ends[2])

@@ -75,7 +75,7 @@ struct upgrade *upgrade_new(struct server *s, char **argv)
     return u;
 }
 
-/* --- the other process ends, or may live --------------------------------------------------------- */
+/* --- the other process ends, or may live ------------------------------------------------------ */
 
 static void stop_listening(struct upgrade *u)
 {
@@ -129,7 +129,7 @@ static void succeeded(struct upgrade *u)
     server_drain(s);
 }
 
-/* --- what it says -------------------------------------------------------------------------------- */
+/* --- what it says ----------------------------------------------------------------------------- */
 
 static void on_line(struct upgrade *u)
 {
@@ -189,7 +189,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     failed(arg, "it is not ready in time");
 }
 
-/* --- the beginning ------------------------------------------------------------------------------- */
+/* --- the beginning ---------------------------------------------------------------------------- */
 
 static const char *obstacle(const struct server *s)
 {

@@ -18,9 +18,13 @@
 struct server;
 struct upgrade;
 
-/* What the new process writes when it serves, as a line; its other lines are messages for people, */
+/*
+ * What the new process writes when it serves, as a line; its other lines are messages for people,
+ */
 #define UPGRADE_READY "READY=1"
-/* but for this with the path of a unix socket that it does not want: the old one is to remove it. */
+/*
+ * but for this with the path of a unix socket that it does not want: the old one is to remove it.
+ */
 #define UPGRADE_LEFT "LEFT="
 
 /* A listening socket to be handed over. */

@@ -13,7 +13,7 @@
 #include "core/server/worker_priv.h"
 #include "core/stream/pipe_pool.h"
 
-/* --- generations [worker] ------------------------------------------------------------------------ */
+/* --- generations [worker] --------------------------------------------------------------------- */
 
 static void sweep(struct task *t)
 {
@@ -113,7 +113,7 @@ void worker_send(struct worker_job *j)
     loop_post(j->worker->loop, &j->to);
 }
 
-/* --- questions ----------------------------------------------------------------------------------- */
+/* --- questions -------------------------------------------------------------------------------- */
 
 static void on_ask(struct msg *m, struct loop *l)
 {
@@ -141,7 +141,7 @@ void worker_ask(struct worker *w, struct worker_ask *a)
     loop_post(w->loop, &a->to);
 }
 
-/* --- the end ------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void on_quiesced(struct msg *m, struct loop *l)
 {
@@ -191,7 +191,7 @@ static void on_stop(struct msg *m, struct loop *l)
     loop_stop(l);
 }
 
-/* --- life ---------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void *worker_main(void *arg)
 {

@@ -17,8 +17,8 @@
 /* Copied at once while the destination is slow, so that little has to be kept for it. */
 #define RELAY_SLOW_BYTES ((size_t)64 * 1024)
 /*
- * Taken at once from a transport: what was decrypted is written while it is still in the processor's
- * cache.
+ * Taken at once from a transport: what was decrypted is written while it is still in the
+ * processor's cache.
  */
 #define RELAY_STACKED_BYTES ((size_t)64 * 1024)
 /* The most a direction keeps for its destination: a scratch buffer, multiplied by a filter. */

@@ -24,13 +24,13 @@ struct resolve_name;
 /* NULL: out of memory. A missing or unusable server is logged, no more. [main] */
 struct resolver *resolver_new(struct loop *main_loop, const struct conf_resolver *conf);
 /*
- * New settings at reload; names and answers stay. When the servers (or resolv.conf) have changed all
- * names are asked for again. ERR_NOMEM: the old ones stay. [main]
+ * New settings at reload; names and answers stay. When the servers (or resolv.conf) have changed
+ * all names are asked for again. ERR_NOMEM: the old ones stay. [main]
  */
 int resolver_configure(struct resolver *r, const struct conf_resolver *conf);
 /*
- * Names still referenced keep their answers. Outside of loop_run(): while questions are under way it
- * turns the loop, without waiting, until evdns has let go of them. NULL is fine. [main]
+ * Names still referenced keep their answers. Outside of loop_run(): while questions are under way
+ * it turns the loop, without waiting, until evdns has let go of them. NULL is fine. [main]
  */
 void resolver_free(struct resolver *r);
 

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-/* --- life ---------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 bool limits_per_client(const struct limits *l)
 {
@@ -57,7 +57,7 @@ void limits_adopt(struct limits *l, const struct limits *prev)
     table_ref(l->table);
 }
 
-/* --- addresses ----------------------------------------------------------------------------------- */
+/* --- addresses -------------------------------------------------------------------------------- */
 
 static uint64_t load_be64(const uint8_t *p)
 {
@@ -112,7 +112,7 @@ bool limits_key(const struct limits *l, const struct pst_addr *addr, struct clie
     return true;
 }
 
-/* --- judging ------------------------------------------------------------------------------------- */
+/* --- judging ---------------------------------------------------------------------------------- */
 
 /* One more of a counter that has a limit; it is never above, not even for a moment. */
 static bool count_up(atomic_uint *n, uint32_t max)

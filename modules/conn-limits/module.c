@@ -49,7 +49,7 @@ static const struct {
                        &mod.denied_table },
 };
 
-/* --- texts --------------------------------------------------------------------------------------- */
+/* --- texts ------------------------------------------------------------------------------------ */
 
 static void format_client(const struct limits *l, const struct client_key *k, char *buf, size_t n)
 {
@@ -88,7 +88,7 @@ static void count_table(const struct instance *in, unsigned what)
     }
 }
 
-/* --- judging ------------------------------------------------------------------------------------- */
+/* --- judging ---------------------------------------------------------------------------------- */
 
 static const struct client_key *key_of(const struct limits *l, pst_conn *conn,
                                        struct client_key *key)
@@ -162,7 +162,7 @@ static int32_t admit(struct pst_call *k)
     return answer(k, client, &o);
 }
 
-/* --- the end of a connection --------------------------------------------------------------------- */
+/* --- the end of a connection ------------------------------------------------------------------ */
 
 static bool is_failure(uint32_t reason)
 {
@@ -217,7 +217,7 @@ static int32_t conn_fini(struct pst_call *k)
     return PST_NEXT;
 }
 
-/* --- instances ----------------------------------------------------------------------------------- */
+/* --- instances -------------------------------------------------------------------------------- */
 
 static void fini(void *inst)
 {

@@ -37,7 +37,7 @@ struct table {
 
 _Static_assert(sizeof(struct client) == CACHE_LINE, "a client is one cache line");
 
-/* --- hashing ------------------------------------------------------------------------------------- */
+/* --- hashing ---------------------------------------------------------------------------------- */
 
 static uint64_t rotl(uint64_t v, int n)
 {
@@ -77,7 +77,7 @@ static uint64_t hash_key(const struct table *t, const struct client_key *k)
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-/* --- life ---------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void table_free(struct table *t)
 {
@@ -160,7 +160,7 @@ uint32_t table_room(const struct table *t)
     return t->n_shards * t->per_shard;
 }
 
-/* --- one shard, locked --------------------------------------------------------------------------- */
+/* --- one shard, locked ------------------------------------------------------------------------ */
 
 static void list_take(struct shard *s, struct client *c)
 {
@@ -244,7 +244,7 @@ static struct client *claim(struct table *t, struct shard *s, uint64_t now, unsi
     return c;
 }
 
-/* --- what others call ---------------------------------------------------------------------------- */
+/* --- what others call ------------------------------------------------------------------------- */
 
 struct client *table_find(struct table *t, const struct client_key *k, uint64_t now, bool make,
                           unsigned *what)

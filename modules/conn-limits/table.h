@@ -44,7 +44,9 @@ struct table;
 /* Room for at least n clients; one reference. NULL: no memory. [any] */
 struct table *table_new(uint32_t n);
 void table_ref(struct table *t);
-/* Give a reference back; with the last the table is freed. Answers how many clients it knew then. */
+/*
+ * Give a reference back; with the last the table is freed. Answers how many clients it knew then.
+ */
 uint32_t table_unref(struct table *t);
 /* How many clients fit. */
 uint32_t table_room(const struct table *t);

@@ -7,7 +7,10 @@
 
 #define KEY_MAX 32
 
-/* ",\"client_ip\":" of each field; behind an opening brace the comma is left out. Written in load(). */
+/*
+ * ",\"client_ip\":" of each field; behind an opening brace the comma is left out. Written in
+ * load().
+ */
 static struct {
     char text[KEY_MAX];
     size_t n;
@@ -34,7 +37,7 @@ void fields_setup(void)
     }
 }
 
-/* --- names -------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static const char *reason_name(uint32_t reason)
 {
@@ -85,7 +88,7 @@ static const char *side_name(uint32_t side)
     return side == PST_SIDE_CLIENT ? "client" : side == PST_SIDE_UPSTREAM ? "upstream" : "proxy";
 }
 
-/* --- structure ---------------------------------------------------------------------------------- */
+/* --- structure -------------------------------------------------------------------------------- */
 
 static bool is_inside(enum group g, enum group outer)
 {
@@ -128,7 +131,7 @@ static struct json *member(struct out *o, size_t i)
     return o->j;
 }
 
-/* --- values ------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static void put_z(struct out *o, size_t i, const char *z)
 {
@@ -258,7 +261,7 @@ static void put_shadows(struct out *o, size_t i, const struct pst_record *r)
     }
 }
 
-/* --- variables ---------------------------------------------------------------------------------- */
+/* --- variables -------------------------------------------------------------------------------- */
 
 static void put_value(struct out *o, size_t i, const struct pst_value *v)
 {
@@ -296,7 +299,7 @@ static void put_var(struct out *o, size_t i, int32_t id, pst_conn *conn)
     }
 }
 
-/* --- the record --------------------------------------------------------------------------------- */
+/* --- the record ------------------------------------------------------------------------------- */
 
 static const void *at(const struct pst_record *r, size_t offset)
 {

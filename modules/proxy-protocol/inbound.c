@@ -60,7 +60,7 @@ static bool must_send(const struct proxy *p, pst_conn *conn)
     return false;
 }
 
-/* --- what it says ------------------------------------------------------------------------------ */
+/* --- what it says ----------------------------------------------------------------------------- */
 
 static void note(pst_conn *conn, int32_t id, const struct pst_value *v)
 {

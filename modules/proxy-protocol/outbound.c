@@ -58,7 +58,7 @@ void proxy_outbound_link(struct proxy *p)
     }
 }
 
-/* --- values ------------------------------------------------------------------------------------ */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static struct pst_addr addr_of(pst_conn *conn, int32_t id)
 {
@@ -102,7 +102,7 @@ static struct pst_addr destination(pst_conn *conn)
     return a.family != PST_AF_NONE ? a : addr_of(conn, mod.local_ip);
 }
 
-/* --- TLVs, in the order in which they matter when not all fit ----------------------------------- */
+/* --- TLVs, in the order in which they matter when not all fit --------------------------------- */
 
 static void put_var(struct proxy_writer *w, const struct proxy *p, pst_conn *conn,
                     enum proxy_var which, uint8_t type)

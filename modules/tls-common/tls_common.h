@@ -41,7 +41,7 @@ void tls_thread_leave(void);
 /* Random bytes; 0 or a negative number of the library. Also on threads that never entered. [any] */
 int tls_random(uint8_t *p, size_t n);
 
-/* --- io.c: the library's reads and writes ------------------------------------------------------ */
+/* --- io.c: the library's reads and writes ----------------------------------------------------- */
 
 struct tls_parked; /* bytes that wait in a connection's own memory */
 struct tls_thread; /* what the worker has once */
@@ -171,7 +171,7 @@ void tls_alerts_note(const struct tls_stream *t);
 /* Add a value and its length to a digest, so that no two lists of values give the same. 0 or -1. */
 int tls_digest_mix(wc_Sha256 *sha, const void *p, size_t n);
 
-/* --- names.c ------------------------------------------------------------------------------------ */
+/* --- names.c ---------------------------------------------------------------------------------- */
 
 enum { TLS_KEY_RSA = 1, TLS_KEY_ECDSA = 2, TLS_KEY_ED25519 = 4 };
 

@@ -205,8 +205,8 @@ static void read_key(struct tls_x509 *x)
 }
 
 /*
- * What the certificate was signed with, by its AlgorithmIdentifier, as OpenSSL's short names have it
- * (PROXY protocol headers carry them); NULL: not known.
+ * What the certificate was signed with, by its AlgorithmIdentifier, as OpenSSL's short names have
+ * it (PROXY protocol headers carry them); NULL: not known.
  */
 static const char *signature_name(struct tls_der alg)
 {

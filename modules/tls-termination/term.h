@@ -105,7 +105,10 @@ int32_t term_configure(struct term *t, const pst_cfg *cfg);
 
 /* Read "certificates" and "certificate_dir". All errors are reported. PST_OK or an error. [main] */
 int32_t certs_configure(struct term *t, const pst_cfg *cfg);
-/* Read one pair, and an OCSP response unless that is NULL; what is wrong is reported at `node`. PST_OK or PST_ERR_*. [main] */
+/*
+ * Read one pair, and an OCSP response unless that is NULL; what is wrong is reported at `node`.
+ * PST_OK or PST_ERR_*. [main]
+ */
 int32_t certs_add(struct term_certs *s, const pst_cfg *node, const char *cert, const char *key,
                   const char *ocsp);
 /* The certificates for exactly this name: how many, the best one at *at. Lower case. [worker] */
@@ -124,7 +127,9 @@ int32_t cert_dir_read(struct term_certs *s, const pst_cfg *node, const char *dir
 
 /* --- staple.c --------------------------------------------------------------------------------- */
 
-/* Read a response about `c`; one that is of no use draws a warning only. PST_OK or an error. [main] */
+/*
+ * Read a response about `c`; one that is of no use draws a warning only. PST_OK or an error. [main]
+ */
 int32_t staple_read(struct term_cert *c, const pst_cfg *node, const char *path);
 void staple_free(struct term_staple *s);
 /* Prepare the context of its certificate; `s` must live as long. 0 or -1. [main] */
@@ -143,8 +148,8 @@ int32_t term_contexts(struct term *t);
 const struct term_cert *term_choose(const struct term *t, const struct pst_hello *hello);
 /*
  * The alert for a client that has no version or group in common with us, falls back, or names too
- * many suites, and why; 0: none. wolfSSL would answer some of them with something else, or ask for a group already
- * offered. [worker]
+ * many suites, and why; 0: none. wolfSSL would answer some of them with something else, or ask for
+ * a group already offered. [worker]
  */
 uint8_t term_refuses(const struct term *t, const struct pst_hello *hello, const char **why);
 /* The first protocol of ours that the client offers; -1: none. [worker] */

@@ -76,7 +76,9 @@ static int32_t finish(struct tls_stream *t)
     return PST_OK;
 }
 
-/* An upstream that hangs over what it was offered shall be asked for a whole handshake next time. */
+/*
+ * An upstream that hangs over what it was offered shall be asked for a whole handshake next time.
+ */
 static void unfinished(struct tls_stream *t)
 {
     struct session *s = (struct session *)t;

@@ -49,7 +49,7 @@ void load_unit(struct thread *t, uint64_t n)
     atomic_fetch_add_explicit(&t->units, n, memory_order_relaxed);
 }
 
-/* --- latencies: buckets whose width is a small part of their value ---------------------------------- */
+/* --- latencies: buckets whose width is a small part of their value ---------------------------- */
 
 static unsigned hist_index(uint64_t v)
 {
@@ -96,7 +96,7 @@ static uint64_t quantile(const struct thread *t, unsigned n, double q)
     return 0;
 }
 
-/* --- threads ------------------------------------------------------------------------------------------ */
+/* --- threads ---------------------------------------------------------------------------------- */
 
 static void dispatch(struct thread *t, struct conn *c, uint32_t events)
 {
@@ -172,7 +172,7 @@ static bool thread_init(struct thread *t, const struct options *o, unsigned inde
     return o->rate == 0 || start_timer(t);
 }
 
-/* --- the measured window ------------------------------------------------------------------------------ */
+/* --- the measured window ---------------------------------------------------------------------- */
 
 struct sample {
     uint64_t wall, cpu, units, full, resumed;
@@ -321,7 +321,7 @@ static int run(const struct options *o)
     return load_state.errors == 0 ? 0 : 1;
 }
 
-/* --- options -------------------------------------------------------------------------------------------- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static bool set_mode(struct options *o, const char *s)
 {

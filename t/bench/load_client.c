@@ -77,7 +77,7 @@ static const uint8_t *greeting(struct conn *c, size_t *n)
     return p;
 }
 
-/* --- the end of a connection ------------------------------------------------------------------------ */
+/* --- the end of a connection ------------------------------------------------------------------ */
 
 static void client_lost(struct conn *c, const char *what)
 {
@@ -97,9 +97,11 @@ static void client_again(struct conn *c)
     }
 }
 
-/* --- messages --------------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
-/* Read until a small message is whole. 1: it is, 0: not yet, IO_EOF - 10 (-10): the end, < 0 error. */
+/*
+ * Read until a small message is whole. 1: it is, 0: not yet, IO_EOF - 10 (-10): the end, < 0 error.
+ */
 static int read_message(struct conn *c)
 {
     while (c->n_msg < MSG_SIZE) {
@@ -145,7 +147,7 @@ static bool send_ping(struct conn *c)
     return io_send(c, p, sizeof(p));
 }
 
-/* --- opening ------------------------------------------------------------------------------------------ */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static void client_begin(struct conn *c)
 {
@@ -240,7 +242,7 @@ static void client_greeted(struct conn *c)
     }
 }
 
-/* --- running ------------------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 static void run_conn(struct conn *c)
 {

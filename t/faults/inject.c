@@ -3,8 +3,8 @@
  * Preloaded into the daemon: makes calls of one kind fail, as a shared page says that the test
  * writes (t/e2e/fault_peers.py has its layout too). FAULT_CONTROL names the file of that page.
  *
- * Nothing here is wrapped that a sanitizer could not have wrapped before: the next symbol is called,
- * whosever it is.
+ * Nothing here is wrapped that a sanitizer could not have wrapped before: the next symbol is
+ * called, whosever it is.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

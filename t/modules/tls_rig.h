@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the tests of the TLS modules share: a built module in the fake host, and wolfSSL's client. */
+/*
+ * What the tests of the TLS modules share: a built module in the fake host, and wolfSSL's client.
+ */
 #ifndef POSTERN_T_MODULES_TLS_RIG_H
 #define POSTERN_T_MODULES_TLS_RIG_H
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Chains of modules that are linked into the test; what their hooks do is read from a transcript. */
+/*
+ * Chains of modules that are linked into the test; what their hooks do is read from a transcript.
+ */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -133,7 +133,7 @@ START_TEST(copies)
 }
 END_TEST
 
-/* --- what a filter means ------------------------------------------------------------------------- */
+/* --- what a filter means ---------------------------------------------------------------------- */
 
 static bool matches(const char *request, const char *edge, const char *sni,
                     const struct pst_addr *client, uint64_t id)

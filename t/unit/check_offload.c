@@ -250,7 +250,7 @@ START_TEST(as_many_threads_as_allowed)
 }
 END_TEST
 
-/* --- two workers at once ----------------------------------------------------------------------- */
+/* --- two workers at once ---------------------------------------------------------------------- */
 
 #define ROUNDS 300
 #define JOBS   8

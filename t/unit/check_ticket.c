@@ -236,7 +236,7 @@ START_TEST(undelivered_at_the_end_of_the_loop)
 }
 END_TEST
 
-/* --- many threads ------------------------------------------------------------------------------ */
+/* --- many threads ----------------------------------------------------------------------------- */
 
 #define THREADS  4
 #define TICKETS  4000

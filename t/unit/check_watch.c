@@ -186,7 +186,7 @@ START_TEST(scope_ends_what_was_forgotten)
 }
 END_TEST
 
-/* --- descriptors ------------------------------------------------------------------------------- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
 static void on_ready(void *arg, uint32_t events)
 {

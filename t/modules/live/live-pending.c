@@ -88,7 +88,9 @@ static int32_t worker_init(void *inst, pst_worker *worker, void **state)
     return *state == NULL ? PST_ERR_NOMEM : PST_OK;
 }
 
-/* Timers end with the worker's state, so waits of dead connections that they would have ended too. */
+/*
+ * Timers end with the worker's state, so waits of dead connections that they would have ended too.
+ */
 static void worker_fini(void *inst, void *state)
 {
     struct wait **list = state;
