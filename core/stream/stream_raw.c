@@ -20,8 +20,8 @@
 
 /*
  * The poller tells of changes only (EPOLLET): what can be done is remembered here until the kernel
- * says that it cannot any more, by EAGAIN or by a read that got less than it asked for (epoll(7)). A descriptor is added when something is first waited for; closing
- * it takes it out.
+ * says that it cannot any more, by EAGAIN or by a read that got less than it asked for (epoll(7)).
+ * A descriptor is added when something is first waited for; closing it takes it out.
  */
 #define RAW_READ  (EPOLLIN | EPOLLRDHUP | EPOLLPRI)
 #define RAW_WRITE EPOLLOUT
