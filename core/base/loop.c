@@ -153,15 +153,18 @@ struct event_base *loop_base(struct loop *l)
     return l->base;
 }
 
-/* Wait inside libevent and let its callbacks run; ours are then due or not. */
+/*
+ * Wait inside libevent and let its callbacks run; ours are then due or not. Without memory for the
+ * deadline there is no wait.
+ */
 static int base_wait(struct loop *l, int ms)
 {
     const struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000L };
 
-    if (ms > 0) {
-        (void)evtimer_add(l->base_timer, &tv);
-    } else {
+    if (ms <= 0) {
         (void)evtimer_del(l->base_timer);
+    } else if (evtimer_add(l->base_timer, &tv) < 0) {
+        ms = 0;
     }
     return event_base_loop(l->base, ms == 0 ? EVLOOP_NONBLOCK : EVLOOP_ONCE) < 0 ? ERR_SYS : ERR_OK;
 }
