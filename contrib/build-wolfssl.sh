@@ -5,8 +5,9 @@
 # Debian's library is built for everything and everywhere: without the processor's AES and without
 # fast big numbers, it needs several times the CPU and memory. This builds Debian's own source
 # package, with its security patches, as a server wants it. SOURCE, an unpacked wolfSSL, is built
-# instead when given. The result shares Debian's soname but not its struct layout: it is for
-# Postern alone, and `configure --with-wolfssl=PREFIX` installs it as Postern's private library.
+# instead when given. The result has structs of another layout and therefore a soname of its own,
+# libwolfssl-postern.so.N, so that neither is ever loaded in the other's place. It is for Postern
+# alone, and `configure --with-wolfssl=PREFIX` installs it as Postern's private library.
 #
 # A PREFIX that holds the same version, built the same way, is left as it is.
 
@@ -29,6 +30,8 @@ LDFLAGS="-Wl,-z,relro,-z,now"
 CPPFLAGS="-DWOLFSSL_MAX_SUITE_SZ=1024"
 # Each record is wiped when it has been read, eight bytes at a time: libc wipes ten times as fast.
 CPPFLAGS="$CPPFLAGS -DWOLFSSL_NO_FORCE_ZERO -DForceZero=explicit_bzero"
+# Nobody reads its list of errors, and a thread's first would need memory that libc cannot go without.
+CPPFLAGS="$CPPFLAGS -DNO_ERROR_QUEUE"
 
 # What a TLS proxy needs, and nothing that makes sessions larger.
 FEATURES=(
@@ -166,6 +169,9 @@ configure_source()
     done
     ./configure --prefix="$PREFIX" "${features[@]}" CPPFLAGS="$CPPFLAGS" CFLAGS="$CFLAGS" \
         LDFLAGS="$LDFLAGS"
+    sed -i 's/^src_libwolfssl_la_LDFLAGS *=/& -release postern/' Makefile
+    grep -q '^src_libwolfssl_la_LDFLAGS = -release postern' Makefile ||
+        die "this wolfSSL's Makefile has no place for another soname"
 }
 
 # Installed beside PREFIX first: it is never half there. options.h says how the library was built,

@@ -22,9 +22,10 @@ POSTERN ?= $(shell $(PKG_CONFIG) --variable=sbindir postern-module)/postern
 
 all: $(NAME).so
 
+# The TLS model: else libc ends the process when it has no memory for a thread-local variable.
 $(NAME).so: $(SRCS) $(wildcard *.h)
-	$(CC) $(CPPFLAGS) $(MODULE_CFLAGS) $(CFLAGS) -std=gnu11 -fPIC -fvisibility=hidden -shared \
-		$(LDFLAGS) -Wl,--no-undefined -o $@ $(SRCS) $(LIBS)
+	$(CC) $(CPPFLAGS) $(MODULE_CFLAGS) $(CFLAGS) -std=gnu11 -fPIC -fvisibility=hidden \
+		-ftls-model=initial-exec -shared $(LDFLAGS) -Wl,--no-undefined -o $@ $(SRCS) $(LIBS)
 
 # By rename: a running proxy has the old file mapped.
 install: $(NAME).so

@@ -119,19 +119,24 @@ WOLFSSL_FEATURE([TLS_HAVE_ALPN_SELECT], [a choice of protocol by the application
 WOLFSSL_FEATURE([TLS_HAVE_SECRET_CB], [the secrets for a key log], [],
     [[return wolfSSL_set_tls13_secret_cb(0, 0, 0);]])])
 
-dnl A library that we were given by its prefix is installed as a private one: others of the same
-dnl soname may have structs of another layout, so it is never found by the dynamic linker's own
-dnl search, and never put where others find it.
+dnl A library that we were given by its prefix is installed as a private one, where nobody else finds
+dnl it. Others of the same soname may have structs of another layout, and the dynamic linker takes
+dnl them where it cannot have ours, even for want of memory: it should have a soname of its own.
 AC_DEFUN([WOLFSSL_PRIVATE_COPY],
 [WOLFSSL_PRIVATE=
 WOLFSSL_LDFLAGS=
 AS_CASE([$with_wolfssl],
     [yes | no | /usr | /usr/local], [],
-    [for file in "$wolfssl_libdir"/libwolfssl.so.*; do
+    [for file in "$wolfssl_libdir"/libwolfssl.so.* "$wolfssl_libdir"/libwolfssl-postern*.so.*; do
         AS_CASE([$file], [*.so.*[[!0-9]]*], [], [WOLFSSL_PRIVATE=$file])
     done
     AS_IF([test -e "$WOLFSSL_PRIVATE"], [],
         [AC_MSG_ERROR([there is no shared libwolfssl in $wolfssl_libdir])])
+    AS_CASE([$WOLFSSL_PRIVATE],
+        [*/libwolfssl.so.*],
+            [AC_MSG_WARN([$WOLFSSL_PRIVATE
+    is named like the system's: where it cannot be loaded the system's is, and fails in unforeseen
+    ways if it was built otherwise. contrib/build-wolfssl.sh gives it a name of its own.])])
     WOLFSSL_LDFLAGS="-Wl,-rpath,'\$\$ORIGIN/..' -Wl,-rpath,\$(pkglibdir)"])
 AC_SUBST([WOLFSSL_PRIVATE])
 AC_SUBST([WOLFSSL_LDFLAGS])

@@ -23,12 +23,19 @@ for so in "$MODULE_DIR"/*.so; do
     if nm -D --undefined-only "$so" | grep ' pst_'; then
         fail "${so##*/} needs symbols of the host"
     fi
+    if [ -z "${SANITIZERS:-}" ] && nm -D --undefined-only "$so" | grep -w __tls_get_addr; then
+        fail "${so##*/}: libc ends the process when it has no memory for its thread-local variables"
+    fi
     # A private wolfSSL lies in the folder above the modules: no other may be found instead.
     lib=$(ldd "$so" 2>/dev/null | sed -n 's/.*libwolfssl[^ ]* => \([^ ]*\).*/\1/p')
-    for private in "$MODULE_DIR"/../libwolfssl.so.*; do
-        [ -z "$lib" ] || [ ! -e "$private" ] || cmp -s "$lib" "$private" ||
-            fail "${so##*/} would use $lib"
-    done
+    private=$MODULE_DIR/../${lib##*/}
+    [ -z "$lib" ] || [ ! -e "$private" ] || cmp -s "$lib" "$private" ||
+        fail "${so##*/} would use $lib"
+    # Of the same name, the system's library would be loaded whenever ours cannot be.
+    if compgen -G "$MODULE_DIR/../libwolfssl-postern.so.*" >/dev/null &&
+        readelf -d "$so" | grep 'NEEDED.*libwolfssl\.so'; then
+        fail "${so##*/} needs the system's wolfSSL"
+    fi
 done
 [ $n -gt 0 ] || fail "no modules in $MODULE_DIR"
 
