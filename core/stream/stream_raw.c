@@ -41,6 +41,7 @@ struct stream_raw {
     bool unreadable; /* there is nothing to read: an event will tell          */
     bool unwritable; /* there is no room to write: an event will tell         */
     bool ended;      /* its end is in the socket, behind what can be read     */
+    bool failed;     /* an error was reported                                 */
     bool behind;     /* urgent data or an error is behind what a short read gets */
     bool pieces;     /* as may every read: stream_in_pieces()                 */
     bool connecting; /* connect() is under way                                */
@@ -209,6 +210,9 @@ static unsigned raw_ready(const struct stream_raw *r)
     if (!r->unwritable) {
         events |= PST_STREAM_WRITE;
     }
+    if (r->failed) {
+        events |= STREAM_FAILED;
+    }
     return events & r->b.interest;
 }
 
@@ -272,6 +276,7 @@ static void raw_event(struct loop_fd *f, uint32_t what)
         events |= PST_STREAM_WRITE;
     }
     if (what & EPOLLERR) {
+        r->failed = true;
         events |= STREAM_FAILED;
     }
     if (r->connecting) {

@@ -141,6 +141,27 @@ START_TEST(reset_behind_data)
 }
 END_TEST
 
+/* The data are enough for now; that the peer is gone, which came with them, is no less true. */
+START_TEST(failure_before_it_was_asked_for)
+{
+    const struct linger now = { .l_onoff = 1 };
+    char b[16];
+
+    open_tcp();
+    stream_interest(s, PST_STREAM_READ);
+    turn();
+    ck_assert_int_eq(send(far, "last", 4, 0), 4);
+    ck_assert_int_eq(setsockopt(far, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+    close(far);
+    far = -1;
+    until_seen(PST_STREAM_READ);
+    ck_assert_int_eq(read_some(s, b, sizeof(b)), 4);
+    stream_interest(s, STREAM_FAILED);
+    until_seen(STREAM_FAILED);
+    shut();
+}
+END_TEST
+
 /* One that waits for nothing but a failure is told of no data, and of a reset. */
 START_TEST(failure_is_told)
 {
@@ -187,6 +208,7 @@ int main(void)
     tcase_add_test(t, end_is_known_beforehand);
     tcase_add_test(t, urgent_data_hides_nothing);
     tcase_add_test(t, reset_behind_data);
+    tcase_add_test(t, failure_before_it_was_asked_for);
     tcase_add_test(t, failure_is_told);
     tcase_add_test(t, last_write_leaves);
     suite_add_tcase(suite, t);
