@@ -64,7 +64,7 @@ assert_grep "^modules: +$MODULE_DIR\$" "$WORK/out"
 for so in "$MODULE_DIR"/*.so; do
     name=${so##*/}
     assert_grep "^  ${name%.so} ([0-9]|cannot be loaded: )" "$WORK/out"
-    if ldd "$so" 2>/dev/null | grep -q libwolfssl; then
+    if ldd "$so" 2>/dev/null | grep libwolfssl >/dev/null; then
         assert_grep "^  ${name%.so} [0-9.]+ \(wolfSSL [0-9.]+, " "$WORK/out"
     fi
 done

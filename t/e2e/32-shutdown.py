@@ -29,7 +29,7 @@ class Daemon:
         with open(conf, "w", encoding="ascii") as f:
             f.write(
                 'workers = 2; module_dir = "%s"; log = { level = "debug"; };\n'
-                'timeouts = { drain = "%s"; };\n'
+                'timeouts = { drain = "%s"; hello = "60s"; };\n'
                 'listeners = ( { name = "l"; address = [ "127.0.0.1:%d", "unix:%s" ];\n'
                 '                mode = "0600"; not_tls = "e"; } );\n'
                 'edges = ( { name = "e"; upstream = "127.0.0.1:%d"; } );\n'

@@ -12,7 +12,7 @@ start_nginx_tls one "$UPSTREAM" a
 edge()
 {
     printf '{ name = "%s"; domains = [ "%s.test" ]; upstream = "127.0.0.1:%s";\n' "$1" "$1" "$UPSTREAM"
-    printf '  modules = ( { module = "live-pending"; %s } ); },\n' "$2"
+    printf '  modules = ( { module = "live-pending"; %s } ); %s },\n' "$2" "${3:-}"
 }
 
 cat >"$WORK/postern.conf" <<EOC
@@ -33,7 +33,7 @@ edges = (
   $(edge never 'mode = "never";')
   $(edge late 'mode = "late"; delay = "700ms";')
   $(edge forgotten 'mode = "forgotten";')
-  $(edge dies 'mode = "never";')
+  $(edge dies 'mode = "never";' 'timeouts = { pending = "60s"; };')
   { name = "tunnel"; modules = ( { module = "live-tunnel"; into = "inner"; } ); },
   { name = "lost"; domains = [ "lost.test" ]; upstream = "127.0.0.1:$UPSTREAM";
     modules = ( { module = "live-tunnel"; into = "inner"; forgets = true; } ); },

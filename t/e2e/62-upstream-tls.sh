@@ -204,7 +204,7 @@ $(for i in 0 1 2 3; do edge "flaky$i" "$(at "$FLAKY")" "$A"; done)
 EOC
 assert_status 0 "$POSTERN" -t -v -c "$WORK/postern.conf"
 assert_grep 'warning.*verify = false' "$WORK/out"
-grep -A9 '^edge system' "$WORK/out" | grep -q 'on_upstream_ready *upstream-tls$' ||
+grep -A9 '^edge system' "$WORK/out" | grep 'on_upstream_ready *upstream-tls$' >/dev/null ||
     fail "tls:// is not in the plan"
 start_postern "$WORK/postern.conf"
 

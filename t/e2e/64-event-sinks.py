@@ -288,7 +288,7 @@ def overflow():
         daemon.start()
         n = 600
         data = bytearray()
-        done = threading.Event()
+        done, hurry = threading.Event(), threading.Event()
 
         def slowly():
             while not done.is_set():
@@ -296,7 +296,7 @@ def overflow():
                     data.extend(os.read(fd, 4096))
                 except BlockingIOError:
                     pass
-                done.wait(0.005 if how == "block" else 0.05)
+                done.wait(0.005 if how == "block" or hurry.is_set() else 0.05)
 
         reader = threading.Thread(target=slowly, daemon=True)
         if how == "block":
@@ -307,6 +307,7 @@ def overflow():
             reader.start()
         wait_for("the last event", lambda: ('"client_ip":"%s","client_port":%d' % last).encode()
                  in bytes(data) or how == "drop" and b"events_lost" in bytes(data))
+        hurry.set()  # who stops waits for two seconds
         daemon.stop()
         done.set()
         reader.join()

@@ -148,7 +148,8 @@ by_openssl()
             >"$WORK/out" 2>&1 || true
 }
 
-# Its input stays open until the answer or the refusal has come: at the end of it gnutls-cli ends.
+# Its input stays open until the answer or the refusal has come: at the end of it gnutls-cli ends. It
+# may have been refused before anything is said to it: SIGPIPE then ends the subshell only.
 by_gnutls()
 {
     local name=$1 version=$2 cert=$3 given=() pid
@@ -162,8 +163,8 @@ by_gnutls()
         <"$WORK/request" >"$WORK/out" 2>&1 &
     pid=$!
     exec 9>"$WORK/request"
-    printf 'GET /%s HTTP/1.1\r\nHost: %s.test\r\nConnection: close\r\n\r\n' "$version" "$name" \
-        >&9 2>/dev/null || true
+    (printf 'GET /%s HTTP/1.1\r\nHost: %s.test\r\nConnection: close\r\n\r\n' "$version" "$name" \
+        >&9) 2>/dev/null || true
     wait "$pid" || true
     exec 9>&-
 }

@@ -67,7 +67,7 @@ echo 'int main(void) { return 0; }' >"$tmp/main.c"
 $CC -fPIE -pie -o "$tmp/bad.so" "$tmp/main.c"
 judged file "a program or an object file"
 bad exec-stack "-z,noexecstack" -Wl,-z,execstack
-if echo 'int x;' | $CC -E -dM - | grep -qE '__(x86_64|aarch64)__'; then
+if echo 'int x;' | $CC -E -dM - | grep -E '__(x86_64|aarch64)__' >/dev/null; then
     bad text-relocations "compile everything in it with -fPIC" -Wl,-z,notext \
         -DTOP='__asm__(".text\n.quad exit\n");'
 fi
