@@ -16,6 +16,7 @@ JOBS=$(nproc 2>/dev/null || echo 2)
 TESTS_AT_ONCE=$((2 * JOBS))
 PASSED=0
 FAILED=0
+REASONS= # of what failed, said again at the end
 MINUTES_PER_STEP=20
 # As configure takes it. bootstrap says; else the one that bootstrap built, or the system's.
 if [ -z "${WITH_WOLFSSL:-}" ]; then
@@ -38,6 +39,14 @@ show()
     say "---"
 }
 
+# reason NAME LOG: keep what the log says of why, in a few lines.
+reason()
+{
+    REASONS="$REASONS
+failed  $1
+$(grep -aE 'FAIL(ED)?:|WRONG|[Ee]rror: |want |\*\*\*' "$2" | head -n 8 | cut -c 1-300)"
+}
+
 # verdict NAME STATUS LOG PASSED FAILED BEGUN: one line for a step, and its log when it failed.
 verdict()
 {
@@ -49,6 +58,7 @@ verdict()
     else
         say "FAILED  $1 ($4 passed, $5 failed, ${took}s)"
         show "$3"
+        reason "$1" "$3"
     fi
 }
 
@@ -105,7 +115,9 @@ suite()
     passed=$(results "$dir" PASS | wc -l)
     failed=$(results "$dir" '\(FAIL\|XPASS\|ERROR\)' | wc -l)
     for trs in $(results "$dir" '\(FAIL\|XPASS\|ERROR\)'); do
-        show "${trs%.trs}.log" 60
+        trs=${trs%.trs}
+        show "$trs.log" 60
+        reason "$name: ${trs#"$dir"/}" "$trs.log"
     done
     for trs in $(results "$dir" SKIP); do
         say "skipped $name: $(tail -n 2 "${trs%.trs}.log" | tr '\n' ' ')"
@@ -238,5 +250,6 @@ say "Logs are in $LOGS; the whole takes about 25 minutes on two cores."
 for step; do
     run "$step"
 done
+[ -z "$REASONS" ] || say "$REASONS"
 say "$PASSED passed, $FAILED failed"
 [ "$FAILED" -eq 0 ]
