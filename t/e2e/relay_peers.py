@@ -6,8 +6,11 @@ The daemon's listeners are to have not_tls = <edge>, so that bytes need not be T
 import os
 import socket
 import struct
+import termios
 import threading
 import time
+from array import array
+from fcntl import ioctl
 
 from hello_peers import DEADLINE, connect, log_line
 
@@ -64,6 +67,40 @@ def read_to_end(sock):
             data += part
     except ConnectionResetError:
         return bytes(data), "rst"
+
+
+def unacknowledged(sock):
+    """Bytes of ours that the other end's kernel has not taken."""
+    left = array("i", [0])
+    ioctl(sock, termios.TIOCOUTQ, left)
+    return left[0]
+
+
+def unread(sock):
+    """Bytes of ours that the other end's kernel has taken, but its program has not."""
+    ends = tuple("%08X:%04X" % (struct.unpack("=I", socket.inet_aton(host))[0], port)
+                 for host, port in (sock.getpeername(), sock.getsockname()))
+    with open("/proc/net/tcp", encoding="ascii") as f:
+        for line in f:
+            words = line.split()
+            if tuple(words[1:3]) == ends:
+                return int(words[4].split(":")[1], 16)
+    return 0
+
+
+def until_stalled(sock):
+    """Somebody sends on this socket: until the other end leaves what has come unread, and what we
+    send has no room there."""
+    last, times = None, 0
+
+    def stalled():
+        nonlocal last, times
+        now = (unacknowledged(sock), unread(sock))
+        times = times + 1 if now == last and all(now) else 0
+        last = now
+        return times == 20
+
+    wait_for("standstill", stalled)
 
 
 def reset(sock):
