@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# postern -O, and that the tables of options in the manuals and the keys of the sample are those that
-# the modules and the core declare.
+# postern -O, and that the tables of options in the manuals and the keys of the sample are those
+# that the modules and the core declare.
 
 . "${top_srcdir:-.}/t/e2e/lib.sh"
 
