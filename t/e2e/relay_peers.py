@@ -18,9 +18,9 @@ from hello_peers import DEADLINE, connect, log_line
 FIRST = b"D"
 
 
-def wait_for(what, condition):
+def wait_for(what, condition, seconds=DEADLINE):
     """Until condition() is true; its value."""
-    end = time.monotonic() + DEADLINE
+    end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
