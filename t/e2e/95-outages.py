@@ -228,7 +228,8 @@ def upstreams():
             read_exactly(sock, 1000000)
             process.send_signal(how)
             read_to_end(sock)
-            event = File(os.path.join(FOLDER, "events.json")).wait(sock.getsockname())
+            source = sock.getsockname()
+        event = File(os.path.join(FOLDER, "events.json")).wait(source)
         # A stopped one is cut by the idle deadline, a dead one before that.
         same("reason", how == signal.SIGSTOP, event["object"]["close"]["reason"] == "idle")
         process.kill()
