@@ -76,29 +76,23 @@ def unacknowledged(sock):
     return left[0]
 
 
-def unread(sock):
-    """Bytes of ours that the other end's kernel has taken, but its program has not."""
-    ends = tuple("%08X:%04X" % (struct.unpack("=I", socket.inet_aton(host))[0], port)
-                 for host, port in (sock.getpeername(), sock.getsockname()))
-    with open("/proc/net/tcp", encoding="ascii") as f:
-        for line in f:
-            words = line.split()
-            if tuple(words[1:3]) == ends:
-                return int(words[4].split(":")[1], 16)
-    return 0
+def without_room(sock):
+    """Bytes of ours that the other end's kernel has no room for: none are on their way there."""
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+    packets = struct.unpack_from("=I", info, 24)[0]  # tcpi_unacked
+    return unacknowledged(sock) if packets == 0 else 0
 
 
 def until_stalled(sock):
-    """Somebody sends on this socket: until the other end leaves what has come unread, and what we
-    send has no room there."""
-    last, times = None, 0
+    """Somebody sends on this socket: until the other end has stopped to read from it."""
+    last, times = 0, 0
 
     def stalled():
         nonlocal last, times
-        now = (unacknowledged(sock), unread(sock))
-        times = times + 1 if now == last and all(now) else 0
+        now = without_room(sock)
+        times = times + 1 if now == last > 0 else 0
         last = now
-        return times == 20
+        return times == 10
 
     wait_for("standstill", stalled)
 
