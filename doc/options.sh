@@ -15,7 +15,7 @@ set -euo pipefail
         gsub(/\|/, " | ", s)
         return s
     }
-    # The longest of the groups that have tables which the option is in; its own name is what is left.
+    # The longest of the groups with tables that the option is in.
     function group_of(name,    g) {
         for (g = name; sub(/\.?[^.]*$/, "", g) && g != ""; )
             if (g in tables) return g
@@ -23,15 +23,12 @@ set -euo pipefail
     }
     function print_table(groups,    i, n, name, one, seen, list) {
         print ".TS\nlb lb lb\nl lx l.\nOption\tValues\tDefault"
-        n = split(groups == "" ? "-" : groups, list, " ")
-        for (one = 1; one <= n; one++) {
-            if (list[one] == "-") list[one] = ""
-            for (i = 1; i <= rows; i++) {
-                if (group[i] != list[one] || seen[own[i]]++) continue
-                printf "%s\tT{\n%s\nT}\t%s\n", own[i], values[i], defaults[i]
-                printed++
-            }
-        }
+        n = split(groups, list, " ")
+        if (n == 0) list[n = 1] = ""
+        for (one = 1; one <= n; one++)
+            for (i = 1; i <= rows; i++)
+                if (group[i] == list[one] && !seen[own[i]]++)
+                    printf "%s\tT{\n%s\nT}\t%s\n", own[i], values[i], defaults[i]
         print ".TE"
     }
     # The page, first for the groups in it, then for printing.
