@@ -31,6 +31,9 @@ static struct arena_chunk *chunk_new(const struct arena *a, size_t n)
     if (a->head) {
         size = a->head->size < CHUNK_MAX / 2 ? a->head->size * 2 : CHUNK_MAX;
     }
+    while (size < n && size < CHUNK_MAX) {
+        size *= 2; /* something small will follow: it shall not need another chunk */
+    }
     if (size < n) {
         size = n;
     }
