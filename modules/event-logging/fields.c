@@ -114,9 +114,17 @@ uint64_t fields_mask(const char *name)
 
 void fields_bind(struct evlog *e)
 {
-    for (size_t i = 0; i < EVLOG_FIELDS_MAX && fields[i].name != NULL; i++) {
-        bool wanted = fields[i].var != NULL && (e->fields >> i & 1) != 0;
-
-        e->vars[i] = wanted ? evlog_host->var_id(fields[i].var) : -1;
+    for (uint8_t i = 0; i < EVLOG_FIELDS_MAX && fields[i].name != NULL; i++) {
+        if ((e->fields >> i & 1) == 0) {
+            continue;
+        }
+        if (fields[i].var != NULL && (e->vars[i] = evlog_host->var_id(fields[i].var)) < 0) {
+            continue;
+        }
+        for (int what = 0; what < EVLOG_EVENTS; what++) {
+            if (what != EVLOG_OPENED || fields[i].opened) {
+                e->list[what].at[e->list[what].n++] = i;
+            }
+        }
     }
 }
