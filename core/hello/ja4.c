@@ -20,7 +20,7 @@
 /* Up to here sorting by insertion is the fastest. */
 #define SHORT_LIST 64
 /* Hashes that a thread keeps, and the values of the longest list among them. */
-#define KEPT        64
+#define KEPT        64 /* a power of two */
 #define KEPT_VALUES 96
 
 static const char hex[] = "0123456789abcdef";
@@ -196,6 +196,22 @@ static void hash(const uint16_t *list, size_t n, size_t m, char *out)
     hash_end(&ctx, out);
 }
 
+/* Four values at a time, and the last one by one. */
+static size_t slot_of(const uint16_t *list, size_t n)
+{
+    uint64_t h = n, w = 0;
+    size_t i = 0;
+
+    for (; n - i >= 4; i += 4) {
+        memcpy(&w, list + i, sizeof(w));
+        h = (h ^ w) * UINT64_C(0x9e3779b97f4a7c15);
+    }
+    for (; i < n; i++) {
+        h = (h ^ list[i]) * UINT64_C(0x9e3779b97f4a7c15);
+    }
+    return h >> 32 & (KEPT - 1);
+}
+
 /*
  * Clients are of few kinds, and all of a kind have the same lists: each thread keeps the hashes it
  * made last. Lists are compared as a whole, so nobody can plant a wrong one.
@@ -207,16 +223,13 @@ static void hash_kept(const uint16_t *list, size_t n, size_t m, char *out)
         uint16_t list[KEPT_VALUES];
         char hash[HASH_LEN];
     } kept[KEPT];
-    uint32_t slot = (uint32_t)n;
+    size_t slot;
 
     if (n + m > KEPT_VALUES) {
         hash(list, n, m, out);
         return;
     }
-    for (size_t i = 0; i < n + m; i++) {
-        slot = slot * 31 + list[i];
-    }
-    slot = (slot ^ slot >> 16) % KEPT;
+    slot = slot_of(list, n + m);
     if (kept[slot].n != n || kept[slot].m != m ||
         memcmp(kept[slot].list, list, (n + m) * sizeof(*list)) != 0) {
         hash(list, n, m, kept[slot].hash);

@@ -453,10 +453,10 @@ void fields_put(struct json *j, const struct evlog *e, enum evlog_event what,
     for (size_t k = 0; k < e->list[what].n; k++) {
         size_t i = e->list[what].at[k];
 
-        if (fields[i].var != NULL) {
-            put_var(&o, i, e->vars[i], conn);
-        } else {
+        if (fields[i].var == NULL) {
             put_field(&o, i, r);
+        } else if (fields[i].at == 0 || u64_at(r, fields[i].at) != 0) {
+            put_var(&o, i, e->vars[i], conn);
         }
     }
     change_group(&o, G_OBJECT);

@@ -100,10 +100,17 @@ void text_base32(char *out, size_t n, uint64_t v)
 
 static size_t put_octet(char *out, unsigned v)
 {
-    size_t n = v >= 100 ? 3 : v >= 10 ? 2 : 1;
+    unsigned hundreds = v < 100 ? 0 : v < 200 ? 1 : 2;
 
-    digits(out, n, v);
-    return n;
+    if (v < 10) {
+        out[0] = (char)('0' + v);
+        return 1;
+    }
+    if (hundreds > 0) {
+        *out++ = (char)('0' + hundreds);
+    }
+    memcpy(out, pairs + 2 * (v - 100 * hundreds), 2);
+    return hundreds > 0 ? 3 : 2;
 }
 
 size_t text_ip(char out[TEXT_IP], const struct pst_addr *a)
