@@ -158,9 +158,10 @@ static uint8_t *ids_of(const struct var_cache *cache)
 /* What is cached of a variable; NULL: nothing. */
 static struct pst_value *cached(const struct var_cache *cache, int32_t id)
 {
-    const uint8_t *ids = ids_of(cache);
-    const uint8_t *at = cache->n == 0 ? NULL : memchr(ids, id, cache->n);
-
+    if (cache->n == 0) {
+        return NULL;
+    }
+    const uint8_t *ids = ids_of(cache), *at = memchr(ids, id, cache->n);
     return at == NULL ? NULL : &cache->values[at - ids];
 }
 
