@@ -93,6 +93,7 @@ shows 0 "$own,name=\"\*.two.test\",key=\"RSA2048\""
 shows "$(ends nameless)" "$own" first_
 kill -0 "$client" || fail "the connection has ended"
 exec 8>&-
+kill "$client" || true
 wait "$client" || true
 
 stop_postern
