@@ -8,7 +8,10 @@
 
 #include "core/base/mem.h"
 
-/* The first chunk's payload; each further one is twice as large, up to CHUNK_MAX. */
+/*
+ * The first chunk, its head included; each further one is twice as large, up to CHUNK_MAX. Powers of
+ * two: glibc keeps freed blocks of up to 1032 bytes for the thread.
+ */
 #define CHUNK_MIN 128u
 #define CHUNK_MAX (64u * 1024u)
 
@@ -26,17 +29,18 @@ void arena_init(struct arena *a)
 
 static struct arena_chunk *chunk_new(const struct arena *a, size_t n)
 {
-    size_t size = CHUNK_MIN;
+    const size_t need = sizeof(struct arena_chunk) + n;
+    size_t size = a->head ? sizeof(struct arena_chunk) + a->head->size : CHUNK_MIN / 2;
 
-    if (a->head) {
-        size = a->head->size < CHUNK_MAX / 2 ? a->head->size * 2 : CHUNK_MAX;
-    }
-    if (size < n) {
-        size = n;
-    }
-    struct arena_chunk *c = mem_zero(sizeof(*c) + size);
+    /* Twice what it was, or more: what is small and follows shall fit, too. */
+    do {
+        size *= 2;
+    } while (size < need && size < CHUNK_MAX);
+    size = size > CHUNK_MAX ? CHUNK_MAX : size;
+    size = size < need ? need : size;
+    struct arena_chunk *c = mem_zero(size);
     if (c) {
-        c->size = size;
+        c->size = size - sizeof(*c);
     }
     return c;
 }

@@ -117,12 +117,16 @@ static int32_t get_alpn(struct conn *c, struct pst_value *v)
     return PST_OK;
 }
 
-/* Names of versions in the client's order; GREASE (RFC 8701) is no version. */
-static int32_t get_versions(struct conn *c, struct pst_value *v)
+/*
+ * Names of versions in the client's order; GREASE (RFC 8701) is no version. The text is good until
+ * the thread's next: the cache has its own.
+ */
+static void get_versions(const struct conn *c, struct pst_value *v)
 {
     static const char *const names[] = { "SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3" };
     const struct pst_hello *h = hello_of(c);
-    char text[256], unknown[16], *p;
+    static _Thread_local char text[256];
+    char unknown[16];
     size_t n = 0;
 
     for (uint32_t i = 0; h != NULL && i < h->n_versions; i++) {
@@ -145,30 +149,24 @@ static int32_t get_versions(struct conn *c, struct pst_value *v)
         memcpy(text + n + 1, name, len);
         n += len + 1;
     }
-    if (n == 0) {
-        return PST_OK;
+    if (n > 0) {
+        set_str(v, text + 1, n - 1);
     }
-    p = arena_strndup(&c->arena, text + 1, n - 1);
-    if (p == NULL) {
-        return PST_ERR_NOMEM;
-    }
-    set_str(v, p, n - 1);
-    return PST_OK;
 }
 
-static int32_t get_ja4(struct conn *c, struct pst_value *v)
+/* Its text, too, is good until the thread's next. */
+static int32_t get_ja4(const struct conn *c, struct pst_value *v)
 {
     const struct pst_hello *h = hello_of(c);
-    char text[JA4_LEN + 1];
-    char *p;
+    static _Thread_local char text[JA4_LEN + 1];
 
     if (h == NULL) {
         return PST_OK;
     }
-    if (ja4_compute(h, text) != ERR_OK || (p = arena_strndup(&c->arena, text, JA4_LEN)) == NULL) {
+    if (ja4_compute(h, text) != ERR_OK) {
         return PST_ERR_NOMEM;
     }
-    set_str(v, p, JA4_LEN);
+    set_str(v, text, JA4_LEN);
     return PST_OK;
 }
 
@@ -185,7 +183,8 @@ static int32_t get_tls(struct conn *c, enum core_var which, struct pst_value *v)
     case V_JA4:
         return get_ja4(c, v);
     case V_VERSIONS:
-        return get_versions(c, v);
+        get_versions(c, v);
+        return PST_OK;
     default:
         h = hello_of(c);
         if (h != NULL && which == V_ECH) {
@@ -271,10 +270,11 @@ int conn_vars_register(void)
 /* A cached value that has changed is replaced; one that nobody asked for is not cached. */
 static void refresh(struct conn *c, enum core_var which)
 {
+    if (!vars_wanted(core_ids[which])) {
+        return;
+    }
     struct pst_value v = { 0 };
-
-    if (vars_wanted(core_ids[which]) && get_core(&core_ids[which], (pst_conn *)c, &v) == PST_OK &&
-        v.type != PST_VALUE_NONE) {
+    if (get_core(&core_ids[which], (pst_conn *)c, &v) == PST_OK && v.type != PST_VALUE_NONE) {
         (void)vars_set(&c->vars, &c->arena, core_ids[which], &v);
     }
 }

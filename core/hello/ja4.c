@@ -15,10 +15,12 @@
 
 /* Values that are hashed at once. */
 #define BLOCK 64
+/* Values of a hello that are put in order without asking for memory. */
+#define FEW 256
 /* Up to here sorting by insertion is the fastest. */
 #define SHORT_LIST 64
 /* Hashes that a thread keeps, and the values of the longest list among them. */
-#define KEPT        64
+#define KEPT        64 /* a power of two */
 #define KEPT_VALUES 96
 
 static const char hex[] = "0123456789abcdef";
@@ -34,17 +36,26 @@ static int compare(const void *a, const void *b)
     return (int)*(const uint16_t *)a - (int)*(const uint16_t *)b;
 }
 
-/* Copy what is not GREASE, and neither SNI nor ALPN when `no_names`; answers how many. */
-static size_t pick(uint16_t *out, const uint16_t *list, size_t n, bool no_names)
+/* Copy what is not GREASE; answers how many. */
+static size_t pick(uint16_t *out, const uint16_t *list, size_t n)
 {
     size_t m = 0;
 
     for (size_t i = 0; i < n; i++) {
-        bool named = list[i] == EXT_SNI || list[i] == EXT_ALPN;
+        out[m] = list[i];
+        m += is_grease(list[i]) ? 0 : 1;
+    }
+    return m;
+}
 
-        if (!is_grease(list[i]) && !(no_names && named)) {
-            out[m++] = list[i];
-        }
+/* Take SNI and ALPN out; answers how many are left. */
+static size_t drop_names(uint16_t *list, size_t n)
+{
+    size_t m = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        list[m] = list[i];
+        m += list[i] == EXT_SNI || list[i] == EXT_ALPN ? 0 : 1;
     }
     return m;
 }
@@ -185,6 +196,22 @@ static void hash(const uint16_t *list, size_t n, size_t m, char *out)
     hash_end(&ctx, out);
 }
 
+/* Four values at a time, and the last one by one. */
+static size_t slot_of(const uint16_t *list, size_t n)
+{
+    uint64_t h = n, w = 0;
+    size_t i = 0;
+
+    for (; n - i >= 4; i += 4) {
+        memcpy(&w, list + i, sizeof(w));
+        h = (h ^ w) * UINT64_C(0x9e3779b97f4a7c15);
+    }
+    for (; i < n; i++) {
+        h = (h ^ list[i]) * UINT64_C(0x9e3779b97f4a7c15);
+    }
+    return h >> 32 & (KEPT - 1);
+}
+
 /*
  * Clients are of few kinds, and all of a kind have the same lists: each thread keeps the hashes it
  * made last. Lists are compared as a whole, so nobody can plant a wrong one.
@@ -196,16 +223,13 @@ static void hash_kept(const uint16_t *list, size_t n, size_t m, char *out)
         uint16_t list[KEPT_VALUES];
         char hash[HASH_LEN];
     } kept[KEPT];
-    uint32_t slot = (uint32_t)n;
+    size_t slot;
 
     if (n + m > KEPT_VALUES) {
         hash(list, n, m, out);
         return;
     }
-    for (size_t i = 0; i < n + m; i++) {
-        slot = slot * 31 + list[i];
-    }
-    slot = (slot ^ slot >> 16) % KEPT;
+    slot = slot_of(list, n + m);
     if (kept[slot].n != n || kept[slot].m != m ||
         memcmp(kept[slot].list, list, (n + m) * sizeof(*list)) != 0) {
         hash(list, n, m, kept[slot].hash);
@@ -230,19 +254,21 @@ static void hash_sorted(uint16_t *list, size_t n, size_t m, char *out)
 int ja4_compute(const struct pst_hello *h, char out[JA4_LEN + 1])
 {
     size_t room = h->n_ciphers + (size_t)h->n_extensions + h->n_sigalgs + 1;
-    uint16_t *list = malloc(room * sizeof(*list));
+    uint16_t few[FEW], *list = room <= FEW ? few : malloc(room * sizeof(*list));
     char b[HASH_LEN], c[HASH_LEN], alpn[2];
 
     if (!list) {
         return ERR_NOMEM;
     }
-    size_t n_ciphers = pick(list, h->ciphers, h->n_ciphers, false);
+    size_t n_ciphers = pick(list, h->ciphers, h->n_ciphers);
     hash_sorted(list, n_ciphers, 0, b); /* JA4_b */
-    size_t n_extensions = pick(list, h->extensions, h->n_extensions, false);
-    size_t n_hashed = pick(list, h->extensions, h->n_extensions, true);
-    size_t n_sigalgs = pick(list + n_hashed, h->sigalgs, h->n_sigalgs, false);
+    size_t n_extensions = pick(list, h->extensions, h->n_extensions);
+    size_t n_hashed = drop_names(list, n_extensions);
+    size_t n_sigalgs = pick(list + n_hashed, h->sigalgs, h->n_sigalgs);
     hash_sorted(list, n_hashed, n_sigalgs, c); /* JA4_c */
-    free(list);
+    if (list != few) {
+        free(list);
+    }
     alpn_text(h, alpn);
     out = put(out, "t", 1);
     out = put(out, version_text(h), 2);

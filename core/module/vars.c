@@ -30,6 +30,8 @@ struct var {
     atomic_bool wanted;
 };
 
+_Static_assert(VARS_MAX <= UINT8_MAX + 1, "an id fits a byte of the cache");
+
 /*
  * The main thread appends while workers read: entries below n_vars never change again, and
  * the release store of n_vars publishes them.
@@ -147,15 +149,20 @@ int vars_wanted(int32_t id)
     return v != NULL && atomic_load_explicit(&v->wanted, memory_order_relaxed);
 }
 
+/* Together, so that one glance tells of a variable that nothing is cached, as of most. */
+static uint8_t *ids_of(const struct var_cache *cache)
+{
+    return (uint8_t *)(cache->values + cache->room);
+}
+
 /* What is cached of a variable; NULL: nothing. */
 static struct pst_value *cached(const struct var_cache *cache, int32_t id)
 {
-    for (uint32_t i = 0; i < cache->n; i++) {
-        if (cache->entries[i].id == id) {
-            return &cache->entries[i].value;
-        }
+    if (cache->n == 0) {
+        return NULL;
     }
-    return NULL;
+    const uint8_t *ids = ids_of(cache), *at = memchr(ids, id, cache->n);
+    return at == NULL ? NULL : &cache->values[at - ids];
 }
 
 /* The place for a value that was not cached before; NULL: out of memory. */
@@ -163,19 +170,19 @@ static struct pst_value *new_entry(struct var_cache *cache, struct arena *arena,
 {
     if (cache->n == cache->room) {
         uint32_t room = cache->room == 0 ? FIRST_ENTRIES : 2 * cache->room;
-        struct var_entry *e = arena_alloc(arena, room * sizeof(*e));
-        if (e == NULL) {
+        struct var_cache larger = { .n = cache->n, .room = room };
+        larger.values = arena_alloc(arena, room * (sizeof(*larger.values) + 1));
+        if (larger.values == NULL) {
             return NULL;
         }
         if (cache->n > 0) {
-            memcpy(e, cache->entries, cache->n * sizeof(*e));
+            memcpy(larger.values, cache->values, cache->n * sizeof(*larger.values));
+            memcpy(ids_of(&larger), ids_of(cache), cache->n);
         }
-        cache->entries = e;
-        cache->room = room;
+        *cache = larger;
     }
-    struct var_entry *e = &cache->entries[cache->n++];
-    e->id = id;
-    return &e->value;
+    ids_of(cache)[cache->n] = (uint8_t)id;
+    return &cache->values[cache->n++];
 }
 
 static bool has_bytes(const struct pst_value *v)

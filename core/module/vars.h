@@ -12,15 +12,10 @@
 #include "core/base/arena.h"
 #include "plugin-api/postern_module.h"
 
-struct var_entry {
-    int32_t id;
-    uint32_t reserved;
-    struct pst_value value;
-};
-
 /* Cached values and notes of one connection: those it has, not those there could be. */
 struct var_cache {
-    struct var_entry *entries; /* in the arena, NULL until something is cached */
+    struct pst_value *values; /* in the arena, NULL until something is cached; behind the last
+                                 comes the id of each, a byte                               */
     uint32_t n, room;
 };
 

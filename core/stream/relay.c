@@ -308,7 +308,7 @@ static void relay_last_words(struct relay *r)
     unsigned d = r->end.side == PST_SIDE_CLIENT ? 0 : 1;
 
     if (r->end.reason == PST_END_RESET && r->dir[d].phase == PHASE_OPEN &&
-        stream_direct_fd(r->s[d], PST_STREAM_READ) >= 0) {
+        stream_direct_fd(r->s[d], PST_STREAM_READ) != PST_FD_NEVER) {
         stream_ask_again(r->s[d]);
         relay_turn(r, d);
     }

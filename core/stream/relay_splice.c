@@ -114,8 +114,9 @@ enum relay_step splice_flush(struct relay *r, unsigned d)
 }
 
 /*
- * With an empty pipe EAGAIN can only mean that the source is dry. A small take means that bulk is
- * over for now: a copy finds out whether there is more.
+ * With an empty pipe EAGAIN means that the source is dry, or that urgent data has come which the
+ * poller is about to report. A small take means that bulk is over for now: a copy finds out whether
+ * there is more, or whether this is the end.
  */
 enum relay_step splice_round(struct relay *r, unsigned d)
 {
@@ -130,17 +131,13 @@ enum relay_step splice_round(struct relay *r, unsigned d)
         stream_blocked(src, PST_STREAM_READ);
         return relay_wait_src(x, PST_WANT_READ);
     }
-    if (n < 0 && splice_refused(x)) {
+    if (n == 0 || (n < 0 && splice_refused(x))) {
         splice_release(r, d);
         return copy_round(r, d);
     }
     if (n < 0) {
         r->end.sys_errno = errno;
         return relay_fail(r, d, splice_error(errno));
-    }
-    if (n == 0) {
-        relay_ended(r, d);
-        return STEP_GO;
     }
     x->pipe->fill = (size_t)n;
     stream_count(src, (uint64_t)n, 0);

@@ -180,12 +180,15 @@ static void raw_close(void *ctx, uint32_t how)
     close(r->fd);
 }
 
+/* In front of urgent data splice(2) says that nothing is there, or that this is the end. */
 static int32_t raw_direct_fd(void *ctx, uint32_t dir)
 {
     struct stream_raw *r = ctx;
 
     if (dir == PST_STREAM_WRITE) {
         raw_no_delay(r);
+    } else if (r->behind) {
+        return PST_FD_NOT_NOW;
     }
     return r->fd;
 }

@@ -48,10 +48,13 @@ struct evlog {
     pst_sink *sink;
     bool at_listener;
     bool wants[EVLOG_EVENTS];
-    uint64_t fields;                   /* those that are selected                        */
-    int32_t vars[EVLOG_FIELDS_MAX];    /* ids of variables by field, -1: none            */
-    int32_t opened[EVLOG_OPENED_VARS]; /* ids, when EVLOG_OPENED is wanted        */
-    struct pst_str account;            /* n is 0: none; lives until fini()               */
+    uint64_t fields; /* those that are selected                                    */
+    struct {
+        uint8_t n, at[EVLOG_FIELDS_MAX]; /* their places in the table              */
+    } list[EVLOG_EVENTS];
+    int32_t vars[EVLOG_FIELDS_MAX];    /* ids of variables by field                */
+    int32_t opened[EVLOG_OPENED_VARS]; /* ids, when EVLOG_OPENED is wanted         */
+    struct pst_str account;            /* n is 0: none; lives until fini()         */
 };
 
 /* Set in load(), read-only afterwards. */
@@ -71,7 +74,7 @@ int32_t evlog_configure(struct evlog *e, const pst_cfg *cfg);
  * The mask of a field ("close.reason") or of a group of them ("close", "tls.client"); 0: neither.
  */
 uint64_t fields_mask(const char *name);
-/* Look up the variables of the selected fields. In link(). [main] */
+/* List the selected fields by event and look up their variables. In link(). [main] */
 void fields_bind(struct evlog *e);
 
 /* --- record.c --- */

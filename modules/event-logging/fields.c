@@ -24,6 +24,8 @@ const struct field_group field_groups[N_GROUPS] = {
 #define AT(member)        .at = offsetof(struct pst_record, member)
 #define TO(member)        .to = offsetof(struct pst_record, member)
 #define VAR(name_, most_) .from = FROM_VAR, .var = (name_), .most = (most_)
+/* Of the terminator: nothing is there before the handshake is done (tls_info.h). */
+#define TLS(name_, most_) VAR(name_, most_), AT(t_handshake)
 
 const struct field fields[EVLOG_FIELDS_MAX] = {
     { "conn.id", G_CONN, FROM_ID, AT(conn_id), .opened = true },
@@ -51,22 +53,22 @@ const struct field fields[EVLOG_FIELDS_MAX] = {
     { "tls.offered.alpn", G_OFFERED, FROM_LIST, .var = PST_VAR_TLS_ALPN_OFFERED, .most = TEXT_MAX,
       .opened = true },
     { "tls.offered.ech", G_OFFERED, VAR(PST_VAR_TLS_ECH_OFFERED, 0), .opened = true },
-    { "tls.version", G_TLS, VAR(PST_VAR_TLS_VERSION, SHORT_MAX), .opened = true },
-    { "tls.cipher_suite", G_TLS, VAR(PST_VAR_TLS_CIPHER, SHORT_MAX), .opened = true },
-    { "tls.alpn", G_TLS, VAR(PST_VAR_TLS_ALPN, NAME_MAX_), .opened = true },
-    { "tls.group", G_TLS, VAR(PST_VAR_TLS_GROUP, SHORT_MAX), .opened = true },
-    { "tls.resumed", G_TLS, VAR(PST_VAR_TLS_RESUMED, 0), .opened = true },
-    { "tls.client.subject", G_CLIENT, VAR(PST_VAR_TLS_PEER_SUBJECT, TEXT_MAX), .opened = true },
-    { "tls.client.issuer", G_CLIENT, VAR(PST_VAR_TLS_PEER_ISSUER, TEXT_MAX), .opened = true },
-    { "tls.client.serial_number", G_CLIENT, VAR(PST_VAR_TLS_PEER_SERIAL, SHORT_MAX),
+    { "tls.version", G_TLS, TLS(PST_VAR_TLS_VERSION, SHORT_MAX), .opened = true },
+    { "tls.cipher_suite", G_TLS, TLS(PST_VAR_TLS_CIPHER, SHORT_MAX), .opened = true },
+    { "tls.alpn", G_TLS, TLS(PST_VAR_TLS_ALPN, NAME_MAX_), .opened = true },
+    { "tls.group", G_TLS, TLS(PST_VAR_TLS_GROUP, SHORT_MAX), .opened = true },
+    { "tls.resumed", G_TLS, TLS(PST_VAR_TLS_RESUMED, 0), .opened = true },
+    { "tls.client.subject", G_CLIENT, TLS(PST_VAR_TLS_PEER_SUBJECT, TEXT_MAX), .opened = true },
+    { "tls.client.issuer", G_CLIENT, TLS(PST_VAR_TLS_PEER_ISSUER, TEXT_MAX), .opened = true },
+    { "tls.client.serial_number", G_CLIENT, TLS(PST_VAR_TLS_PEER_SERIAL, SHORT_MAX),
       .opened = true },
-    { "tls.client.san", G_CLIENT, FROM_LIST, .var = PST_VAR_TLS_PEER_SAN, .most = LIST_MAX,
-      .opened = true },
-    { "tls.client.sha256", G_CLIENT, VAR(PST_VAR_TLS_PEER_CERT_SHA256, 0), .opened = true },
-    { "tls.client.spki_sha256", G_CLIENT, VAR(PST_VAR_TLS_PEER_SPKI_SHA256, 0), .opened = true },
-    { "tls.client.verified", G_CLIENT, VAR(PST_VAR_TLS_PEER_VERIFIED, 0), .opened = true },
-    { "tls.client.not_after", G_CLIENT, FROM_TIME, .var = PST_VAR_TLS_PEER_NOT_AFTER,
-      .opened = true },
+    { "tls.client.san", G_CLIENT, FROM_LIST, AT(t_handshake), .var = PST_VAR_TLS_PEER_SAN,
+      .most = LIST_MAX, .opened = true },
+    { "tls.client.sha256", G_CLIENT, TLS(PST_VAR_TLS_PEER_CERT_SHA256, 0), .opened = true },
+    { "tls.client.spki_sha256", G_CLIENT, TLS(PST_VAR_TLS_PEER_SPKI_SHA256, 0), .opened = true },
+    { "tls.client.verified", G_CLIENT, TLS(PST_VAR_TLS_PEER_VERIFIED, 0), .opened = true },
+    { "tls.client.not_after", G_CLIENT, FROM_TIME, AT(t_handshake),
+      .var = PST_VAR_TLS_PEER_NOT_AFTER, .opened = true },
     { "upstream.address", G_UPSTREAM, FROM_TARGET, .most = NAME_MAX_, .opened = true },
     { "upstream.tries", G_UPSTREAM, FROM_COUNT, AT(tries) },
     { "upstream.tls_version", G_UPSTREAM, VAR(PST_VAR_UPSTREAM_TLS_VERSION, SHORT_MAX),
@@ -114,9 +116,17 @@ uint64_t fields_mask(const char *name)
 
 void fields_bind(struct evlog *e)
 {
-    for (size_t i = 0; i < EVLOG_FIELDS_MAX && fields[i].name != NULL; i++) {
-        bool wanted = fields[i].var != NULL && (e->fields >> i & 1) != 0;
-
-        e->vars[i] = wanted ? evlog_host->var_id(fields[i].var) : -1;
+    for (uint8_t i = 0; i < EVLOG_FIELDS_MAX && fields[i].name != NULL; i++) {
+        if ((e->fields >> i & 1) == 0) {
+            continue;
+        }
+        if (fields[i].var != NULL && (e->vars[i] = evlog_host->var_id(fields[i].var)) < 0) {
+            continue;
+        }
+        for (int what = 0; what < EVLOG_EVENTS; what++) {
+            if (what != EVLOG_OPENED || fields[i].opened) {
+                e->list[what].at[e->list[what].n++] = i;
+            }
+        }
     }
 }

@@ -37,7 +37,10 @@ struct field_group {
     enum group in;    /* the group it stands in  */
 };
 
-/* Where a value comes from. `at` and `to` are places in the record. */
+/*
+ * Where a value comes from. `at` and `to` are places in the record; that of a variable, when it has
+ * one, is a time: before it there is no value.
+ */
 enum source {
     FROM_STR, /* pst_str, empty: absent                     */
     FROM_U64, /* number, always there                       */

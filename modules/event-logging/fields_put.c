@@ -5,16 +5,17 @@
 #include "fields.h"
 #include "text.h"
 
-#define KEY_MAX 32
+/* A byte more than a fragment: its first may be left out. */
+struct piece {
+    char text[JSON_FRAGMENT + 1];
+    uint8_t n;
+};
 
 /*
- * ",\"client_ip\":" of each field; behind an opening brace the comma is left out. Written in
- * load().
+ * ",\"client_ip\":" of each field and ",\"conn\":{" of each group; behind an opening brace the comma
+ * is left out. Written in load().
  */
-static struct {
-    char text[KEY_MAX];
-    size_t n;
-} keys[EVLOG_FIELDS_MAX];
+static struct piece keys[EVLOG_FIELDS_MAX], openings[N_GROUPS];
 
 /* A line on its way: which group is open, and whether a comma is due. */
 struct out {
@@ -23,17 +24,25 @@ struct out {
     bool comma;
 };
 
+static void setup(struct piece *p, const char *key, const char *end)
+{
+    struct json j = { .p = p->text, .size = JSON_FRAGMENT };
+
+    json_lit(&j, ",");
+    json_str(&j, key, strlen(key), JSON_FRAGMENT);
+    json_raw(&j, end, strlen(end));
+    p->n = (uint8_t)j.n;
+}
+
 void fields_setup(void)
 {
     for (size_t i = 0; i < EVLOG_FIELDS_MAX && fields[i].name != NULL; i++) {
-        struct json j = { .p = keys[i].text, .size = KEY_MAX };
         const char *dot = strrchr(fields[i].name, '.');
-        const char *key = dot == NULL ? fields[i].name : dot + 1;
 
-        json_lit(&j, ",");
-        json_str(&j, key, strlen(key), KEY_MAX);
-        json_lit(&j, ":");
-        keys[i].n = j.n;
+        setup(&keys[i], dot == NULL ? fields[i].name : dot + 1, ":");
+    }
+    for (size_t g = G_OBJECT + 1; g < N_GROUPS; g++) {
+        setup(&openings[g], field_groups[g].key, ":{");
     }
 }
 
@@ -98,6 +107,13 @@ static bool is_inside(enum group g, enum group outer)
     return g == outer;
 }
 
+static void put_piece(struct out *o, const struct piece *p)
+{
+    size_t skip = o->comma ? 0 : 1;
+
+    json_fragment(o->j, p->text + skip, p->n - skip);
+}
+
 static void change_group(struct out *o, enum group g)
 {
     while (!is_inside(g, o->open)) {
@@ -110,12 +126,7 @@ static void change_group(struct out *o, enum group g)
     if (field_groups[g].in != o->open) {
         change_group(o, field_groups[g].in);
     }
-    if (o->comma) {
-        json_lit(o->j, ",");
-    }
-    json_lit(o->j, "\"");
-    json_raw(o->j, field_groups[g].key, strlen(field_groups[g].key));
-    json_lit(o->j, "\":{");
+    put_piece(o, &openings[g]);
     o->open = g;
     o->comma = false;
 }
@@ -126,19 +137,12 @@ static struct json *member(struct out *o, size_t i)
     if (fields[i].in != o->open) {
         change_group(o, fields[i].in);
     }
-    json_raw(o->j, keys[i].text + !o->comma, keys[i].n - !o->comma);
+    put_piece(o, &keys[i]);
     o->comma = true;
     return o->j;
 }
 
 /* --- values ----------------------------------------------------------------------------------- */
-
-static void put_z(struct out *o, size_t i, const char *z)
-{
-    if (z != NULL) {
-        json_str(member(o, i), z, strlen(z), SHORT_MAX);
-    }
-}
 
 static void put_str(struct out *o, size_t i, const struct pst_str *s)
 {
@@ -156,19 +160,36 @@ static void put_bool(struct json *j, bool b)
     }
 }
 
+/* Of an array of JSON_FRAGMENT or more: text that needs no escape. */
 static void put_ascii(struct json *j, const char *p, size_t n)
 {
     json_lit(j, "\"");
-    json_raw(j, p, n);
+    if (n <= JSON_FRAGMENT) {
+        json_fragment(j, p, n);
+    } else {
+        json_raw(j, p, n);
+    }
     json_lit(j, "\"");
+}
+
+/* A name of ours, which needs none either. */
+static void put_z(struct out *o, size_t i, const char *z)
+{
+    if (z != NULL) {
+        struct json *j = member(o, i);
+
+        json_lit(j, "\"");
+        json_raw(j, z, strlen(z));
+        json_lit(j, "\"");
+    }
 }
 
 static void put_stamp(struct json *j, uint64_t us)
 {
-    char text[TEXT_STAMP];
+    char text[JSON_FRAGMENT];
 
     text_stamp(text, us);
-    put_ascii(j, text, sizeof(text));
+    put_ascii(j, text, TEXT_STAMP);
 }
 
 /* A unix socket has no address: there the name that was configured tells where it is. */
@@ -287,7 +308,7 @@ static void put_var(struct out *o, size_t i, int32_t id, pst_conn *conn)
 {
     struct pst_value v = { 0 };
 
-    if (id < 0 || evlog_host->var_get(conn, id, &v) != PST_OK) {
+    if (evlog_host->var_get(conn, id, &v) != PST_OK) {
         return;
     }
     if (fields[i].from == FROM_LIST && v.type == PST_VALUE_STR) {
@@ -366,15 +387,20 @@ static void put_number(struct out *o, size_t i, uint32_t n)
     }
 }
 
-static void put_address(struct out *o, size_t i, const struct pst_addr *a)
+static void put_ip(struct out *o, size_t i, const struct pst_addr *a)
 {
     char text[TEXT_IP];
     size_t n = text_ip(text, a);
 
-    if (n > 0 && fields[i].from == FROM_PORT) {
-        json_u64(member(o, i), a->port);
-    } else if (n > 0) {
+    if (n > 0) {
         put_ascii(member(o, i), text, n);
+    }
+}
+
+static void put_port(struct out *o, size_t i, const struct pst_addr *a)
+{
+    if (a->family == PST_AF_INET || a->family == PST_AF_INET6) {
+        json_u64(member(o, i), a->port);
     }
 }
 
@@ -393,8 +419,10 @@ static void put_field(struct out *o, size_t i, const struct pst_record *r)
         put_id(o, i, u64_at(r, f->at));
         break;
     case FROM_IP:
+        put_ip(o, i, at(r, f->at));
+        break;
     case FROM_PORT:
-        put_address(o, i, at(r, f->at));
+        put_port(o, i, at(r, f->at));
         break;
     case FROM_SPAN:
         put_span(o, i, u64_at(r, f->at), u64_at(r, f->to));
@@ -422,14 +450,13 @@ void fields_put(struct json *j, const struct evlog *e, enum evlog_event what,
 {
     struct out o = { .j = j, .open = G_OBJECT };
 
-    for (size_t i = 0; i < EVLOG_FIELDS_MAX && fields[i].name != NULL; i++) {
-        if ((e->fields >> i & 1) == 0 || (what == EVLOG_OPENED && !fields[i].opened)) {
-            continue;
-        }
-        if (fields[i].var != NULL) {
-            put_var(&o, i, e->vars[i], conn);
-        } else {
+    for (size_t k = 0; k < e->list[what].n; k++) {
+        size_t i = e->list[what].at[k];
+
+        if (fields[i].var == NULL) {
             put_field(&o, i, r);
+        } else if (fields[i].at == 0 || u64_at(r, fields[i].at) != 0) {
+            put_var(&o, i, e->vars[i], conn);
         }
     }
     change_group(&o, G_OBJECT);

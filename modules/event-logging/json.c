@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "json.h"
 
+#include "text.h"
+
 /* The mark of a string that was cut. */
 #define CUT   "..."
 #define CUT_N 3
@@ -11,14 +13,13 @@ static const char hex[] = "0123456789abcdef";
 
 void json_u64(struct json *j, uint64_t v)
 {
-    char text[20];
-    size_t at = sizeof(text);
+    char text[TEXT_U64];
 
-    do {
-        text[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v > 0);
-    json_raw(j, text + at, sizeof(text) - at);
+    if (j->size - j->n >= TEXT_U64) {
+        j->n += text_u64(j->p + j->n, v);
+    } else {
+        json_raw(j, text, text_u64(text, v));
+    }
 }
 
 void json_hex(struct json *j, const char *p, size_t n)
@@ -41,6 +42,33 @@ static const uint8_t plain[256] = {
     [0x60] = ROW, [0x70] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, /* 0x70, without 0x7f */
 #undef ROW
 };
+
+/* Each byte of a word. */
+#define EACH(b) (UINT64_C(0x0101010101010101) * (b))
+
+/* Not zero when a byte of w is 0. */
+static uint64_t has_zero(uint64_t w)
+{
+    return (w - EACH(1)) & ~w & EACH(0x80);
+}
+
+/* How many bytes from p on are plain, of n: eight at a time. */
+static size_t plain_run(const uint8_t *p, size_t n)
+{
+    size_t run = 0;
+
+    for (uint64_t w = 0; run + sizeof(w) <= n; run += sizeof(w)) {
+        memcpy(&w, p + run, sizeof(w));
+        if (((w | (w - EACH(0x20))) & EACH(0x80)) != 0 || has_zero(w ^ EACH('"')) != 0 ||
+            has_zero(w ^ EACH('\\')) != 0 || has_zero(w ^ EACH(0x7f)) != 0) {
+            break;
+        }
+    }
+    while (run < n && plain[p[run]] != 0) {
+        run++;
+    }
+    return run;
+}
 
 /* The range of a second byte by its lead (Unicode 15, table 3-7). False: no lead byte. */
 static bool lead(uint8_t c, size_t *len, uint8_t *low, uint8_t *high)
@@ -123,15 +151,18 @@ void json_str(struct json *j, const char *text, size_t n, size_t most)
     size_t begin, last, cut, i = 0;
 
     json_lit(j, "\"");
+    if (n <= most && plain_run(p, n) == n) {
+        json_raw(j, text, n);
+        json_lit(j, "\"");
+        return;
+    }
     begin = cut = j->n;
     last = begin + (most > CUT_N ? most - CUT_N : 0); /* the mark fits behind this place */
     while (i < n && !j->full && j->n <= begin + most) {
-        size_t run = 0, used = 0;
+        size_t room = begin + most - j->n + 1, used = 0;
+        size_t run = plain_run(p + i, n - i < room ? n - i : room);
         char out[ESCAPE_MAX];
 
-        while (i + run < n && plain[p[i + run]] != 0 && run <= begin + most - j->n) {
-            run++;
-        }
         if (run > 0) {
             /* Of these any byte is a good place to cut. */
             if (j->n <= last) {

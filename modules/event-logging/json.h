@@ -32,6 +32,21 @@ static inline void json_raw(struct json *j, const char *p, size_t n)
 #define json_lit(j, z) json_raw((j), (z), sizeof(z) - 1)
 
 /*
+ * Bytes as they are, of an array of JSON_FRAGMENT: copying all of it takes less than looking how
+ * much.
+ */
+#define JSON_FRAGMENT 32
+static inline void json_fragment(struct json *j, const char p[JSON_FRAGMENT], size_t n)
+{
+    if (j->size - j->n < JSON_FRAGMENT) {
+        json_raw(j, p, n);
+        return;
+    }
+    memcpy(j->p + j->n, p, JSON_FRAGMENT);
+    j->n += n;
+}
+
+/*
  * A string, with its quotes. Control characters, those of C1 and the separators of lines and
  * paragraphs are escaped; what is no UTF-8 becomes U+FFFD, one for each maximal part of a sequence
  * (Unicode 15, section 3.9). Of one that would take more than `most` bytes between the quotes as

@@ -101,6 +101,7 @@ static int32_t on_established(struct pst_call *k)
     r.conn_id = var_u64(c, id[EVLOG_ID]);
     r.t_accept = var_u64(c, id[EVLOG_START_NS]);
     r.t_end = evlog_host->now_ns();
+    r.t_handshake = r.t_end; /* not known: whoever terminates TLS is asked */
     r.wall_start_us = evlog_host->wall_us() - (r.t_end - r.t_accept) / 1000;
     r.listener = var_str(c, id[EVLOG_LISTENER]);
     r.edge = var_str(c, id[EVLOG_EDGE]);

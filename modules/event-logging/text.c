@@ -8,18 +8,35 @@
 /* "2026-11-21T05:00:00." */
 #define SECOND_N 20
 
+/* "00" to "99": a division makes two digits. */
+static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                            "25262728293031323334353637383940414243444546474849"
+                            "50515253545556575859606162636465666768697071727374"
+                            "75767778798081828384858687888990919293949596979899";
+
+/* The last n digits. */
 static void digits(char *out, size_t n, uint64_t v)
 {
-    while (n > 0) {
-        out[--n] = (char)('0' + v % 10);
-        v /= 10;
+    for (; n >= 2; n -= 2) {
+        memcpy(out + n - 2, pairs + 2 * (v % 100), 2);
+        v /= 100;
+    }
+    if (n > 0) {
+        out[0] = (char)('0' + v % 10);
     }
 }
 
-static size_t put_u(char *out, unsigned v)
+size_t text_u64(char out[TEXT_U64], uint64_t v)
 {
-    size_t n = v >= 10000 ? 5 : v >= 1000 ? 4 : v >= 100 ? 3 : v >= 10 ? 2 : 1;
+    size_t n = 1;
 
+    if (v < 10) {
+        out[0] = (char)('0' + v);
+        return 1;
+    }
+    for (uint64_t least = 10; n < TEXT_U64 && v >= least; least *= 10) {
+        n++;
+    }
     digits(out, n, v);
     return n;
 }
@@ -83,16 +100,17 @@ void text_base32(char *out, size_t n, uint64_t v)
 
 static size_t put_octet(char *out, unsigned v)
 {
-    size_t n = 0;
+    unsigned hundreds = v < 100 ? 0 : v < 200 ? 1 : 2;
 
-    if (v >= 100) {
-        out[n++] = (char)('0' + v / 100);
+    if (v < 10) {
+        out[0] = (char)('0' + v);
+        return 1;
     }
-    if (v >= 10) {
-        out[n++] = (char)('0' + v / 10 % 10);
+    if (hundreds > 0) {
+        *out++ = (char)('0' + hundreds);
     }
-    out[n++] = (char)('0' + v % 10);
-    return n;
+    memcpy(out, pairs + 2 * (v - 100 * hundreds), 2);
+    return hundreds > 0 ? 3 : 2;
 }
 
 size_t text_ip(char out[TEXT_IP], const struct pst_addr *a)
@@ -129,5 +147,5 @@ size_t text_ip_port(char out[TEXT_IP_PORT], const struct pst_addr *a)
         out[at++] = ']';
     }
     out[at++] = ':';
-    return at + put_u(out + at, a->port);
+    return at + text_u64(out + at, a->port);
 }

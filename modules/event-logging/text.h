@@ -8,6 +8,10 @@
 
 #include <postern_module.h>
 
+/* A number in decimal; answers the length, at most TEXT_U64. */
+#define TEXT_U64 20
+size_t text_u64(char out[TEXT_U64], uint64_t v);
+
 /* "2026-11-21T05:00:00.123456Z" (RFC 3339) of a Unix time in microseconds; no NUL. */
 #define TEXT_STAMP 27
 void text_stamp(char out[TEXT_STAMP], uint64_t us);

@@ -2,7 +2,6 @@
 #include "cidr.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 #define MAPPED_BITS 96
@@ -229,25 +228,53 @@ bool cidr_contains(const struct cidr *net, uint64_t hi, uint64_t lo)
     return c.hi == net->hi && c.lo == net->lo;
 }
 
-size_t cidr_format(const struct cidr *c, bool address_only, char buf[CIDR_TEXT])
+/* A number up to 255. */
+static size_t put_u8(char *out, unsigned v)
+{
+    size_t n = 0;
+
+    if (v >= 100) {
+        out[n++] = (char)('0' + v / 100);
+    }
+    if (v >= 10) {
+        out[n++] = (char)('0' + v / 10 % 10);
+    }
+    out[n++] = (char)('0' + v % 10);
+    return n;
+}
+
+static size_t put_v4(char buf[CIDR_TEXT], uint32_t ip)
+{
+    size_t n = 0;
+
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        n += put_u8(buf + n, ip >> shift & 0xff);
+        buf[n++] = '.';
+    }
+    return n - 1;
+}
+
+static size_t put_v6(char buf[CIDR_TEXT], uint64_t hi, uint64_t lo)
 {
     uint8_t ip[16];
-    unsigned prefix = c->prefix;
-    size_t n;
 
     for (int i = 0; i < 8; i++) {
-        ip[i] = (uint8_t)(c->hi >> (56 - 8 * i));
-        ip[8 + i] = (uint8_t)(c->lo >> (56 - 8 * i));
+        ip[i] = (uint8_t)(hi >> (56 - 8 * i));
+        ip[8 + i] = (uint8_t)(lo >> (56 - 8 * i));
     }
-    if (c->family == PST_AF_INET) {
-        prefix -= MAPPED_BITS;
-        inet_ntop(AF_INET, ip + 12, buf, CIDR_TEXT);
-    } else {
-        inet_ntop(AF_INET6, ip, buf, CIDR_TEXT);
-    }
-    n = strlen(buf);
+    inet_ntop(AF_INET6, ip, buf, CIDR_TEXT);
+    return strlen(buf);
+}
+
+size_t cidr_format(const struct cidr *c, bool address_only, char buf[CIDR_TEXT])
+{
+    bool v4 = c->family == PST_AF_INET;
+    size_t n = v4 ? put_v4(buf, (uint32_t)c->lo) : put_v6(buf, c->hi, c->lo);
+
     if (!address_only) {
-        n += (size_t)snprintf(buf + n, CIDR_TEXT - n, "/%u", prefix);
+        buf[n++] = '/';
+        n += put_u8(buf + n, c->prefix - (v4 ? MAPPED_BITS : 0u));
     }
+    buf[n] = '\0';
     return n;
 }

@@ -49,30 +49,67 @@ static struct judgement judge(const struct ipr *ipr, pst_conn *conn)
     return j;
 }
 
+/* Text put together without printf(), which costs more than all else that is done here. */
+struct text {
+    char p[300];
+    size_t n;
+};
+
+/* As much as there is room for. */
+static void add(struct text *t, const char *z)
+{
+    size_t n = strlen(z), room = sizeof(t->p) - t->n;
+
+    n = n < room ? n : room;
+    memcpy(t->p + t->n, z, n);
+    t->n += n;
+}
+
+static void add_u32(struct text *t, uint32_t v)
+{
+    char digits[11];
+    size_t at = sizeof(digits) - 1;
+
+    digits[at] = '\0';
+    do {
+        digits[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v > 0);
+    add(t, digits + at);
+}
+
 /* Where a rule was written: "allow[3]", "policy office", "allow_file /path:17". */
-static void format_origin(const struct ipr *ipr, const struct rule *rule, char *buf, size_t n)
+static void add_origin(struct text *t, const struct ipr *ipr, const struct rule *rule)
 {
     const struct source *src = &ipr->sources[rule->source];
 
     switch (src->kind) {
     case SOURCE_LIST:
-        snprintf(buf, n, "%s[%u]", src->key, rule->line);
+        add(t, src->key);
+        add(t, "[");
+        add_u32(t, rule->line);
+        add(t, "]");
         break;
     case SOURCE_FILE:
-        snprintf(buf, n, "%s %s:%u", src->key, src->name, rule->line);
+        add(t, src->key);
+        add(t, " ");
+        add(t, src->name);
+        add(t, ":");
+        add_u32(t, rule->line);
         break;
     case SOURCE_POLICY:
-        snprintf(buf, n, "policy %s", src->name);
+        add(t, "policy ");
+        add(t, src->name);
         break;
     }
 }
 
-static void note(pst_conn *conn, int32_t id, const char *text)
+static void note(pst_conn *conn, int32_t id, struct pst_str text)
 {
     struct pst_value v = { 0 };
 
     v.type = PST_VALUE_STR;
-    v.u.str = pst_str_of(text);
+    v.u.str = text;
     mod.host->note_set(conn, id, &v);
 }
 
@@ -85,36 +122,25 @@ static void note_enforced(const struct pst_call *k)
     mod.host->note_set(k->conn, mod.enforced, &v);
 }
 
-static void explain(const struct ipr *ipr, pst_conn *conn, const struct judgement *j)
+/* Why a connection is denied, for the log and the event. */
+static void tell(const struct ipr *ipr, pst_conn *conn, const struct judgement *j, const char *net,
+                 const struct text *origin)
 {
-    char net[CIDR_TEXT] = "", origin[300] = "default",
-         addr[CIDR_TEXT] = "a client without IP address";
-    char text[512];
+    char addr[CIDR_TEXT] = "a client without IP address", text[512];
     const char *code = j->rule != NULL ? "ip-denied" : "ip-not-allowed";
-    const struct pst_str none = { "", 0 }, *detail = &none;
     int n;
 
-    if (j->rule != NULL) {
-        struct cidr c = { j->rule->hi, j->rule->lo, j->rule->prefix, j->rule->family };
-        const struct source *src = &ipr->sources[j->rule->source];
-
-        cidr_format(&c, false, net);
-        format_origin(ipr, j->rule, origin, sizeof(origin));
-        detail = src->details != NULL ? &src->details[j->rule->line] : &none;
-    }
-    note(conn, mod.decision, j->pass ? "allow" : "block");
-    note(conn, mod.matched_cidr, net);
-    note(conn, mod.rule, origin);
-    if (j->pass) {
-        return;
-    }
     if (j->is_ip) {
         cidr_format(&j->addr, true, addr);
     }
     if (j->rule != NULL) {
-        n = snprintf(text, sizeof(text), "%s matches deny %s (%s%s%.*s)", addr, net, origin,
-                     detail->n > 0 ? ": " : "", (int)(detail->n < 200 ? detail->n : 200),
-                     detail->n > 0 ? detail->p : "");
+        const struct source *src = &ipr->sources[j->rule->source];
+        const struct pst_str none = { "", 0 },
+                             *detail = src->details != NULL ? &src->details[j->rule->line] : &none;
+
+        n = snprintf(text, sizeof(text), "%s matches deny %s (%.*s%s%.*s)", addr, net,
+                     (int)origin->n, origin->p, detail->n > 0 ? ": " : "",
+                     (int)(detail->n < 200 ? detail->n : 200), detail->n > 0 ? detail->p : "");
     } else {
         n = snprintf(text, sizeof(text), "%s matches no allow rule", addr);
     }
@@ -123,6 +149,28 @@ static void explain(const struct ipr *ipr, pst_conn *conn, const struct judgemen
     }
     mod.host->deny(conn, code, strlen(code), text,
                    (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+}
+
+static void explain(const struct ipr *ipr, pst_conn *conn, const struct judgement *j)
+{
+    char net[CIDR_TEXT] = "";
+    struct text origin = { .n = 0 };
+    size_t n = 0;
+
+    if (j->rule != NULL) {
+        struct cidr c = { j->rule->hi, j->rule->lo, j->rule->prefix, j->rule->family };
+
+        n = cidr_format(&c, false, net);
+        add_origin(&origin, ipr, j->rule);
+    } else {
+        add(&origin, "default");
+    }
+    note(conn, mod.decision, pst_str_of(j->pass ? "allow" : "block"));
+    note(conn, mod.matched_cidr, (struct pst_str){ net, n });
+    note(conn, mod.rule, (struct pst_str){ origin.p, origin.n });
+    if (!j->pass) {
+        tell(ipr, conn, j, net, &origin);
+    }
 }
 
 static int32_t decide(struct pst_call *k)

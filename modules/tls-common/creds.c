@@ -92,22 +92,33 @@ static bool same(const struct tls_der *a, const struct tls_der *b)
     return a->n == b->n && memcmp(a->p, b->p, a->n) == 0;
 }
 
-int tls_pem_next(const uint8_t *pem, size_t n, size_t *off, DerBuffer **der)
+static int pem_next(const uint8_t *pem, size_t n, size_t *off, int type, const char *begin,
+                    DerBuffer **der)
 {
     EncryptedInfo info;
 
-    if (*off >= n || strstr((const char *)pem + *off, "-----BEGIN CERTIFICATE-----") == NULL) {
+    if (*off >= n || strstr((const char *)pem + *off, begin) == NULL) {
         return 0;
     }
     memset(&info, 0, sizeof(info));
     *der = NULL;
-    if (wc_PemToDer(pem + *off, (long)(n - *off), CERT_TYPE, der, NULL, &info, NULL) != 0 ||
+    if (wc_PemToDer(pem + *off, (long)(n - *off), type, der, NULL, &info, NULL) != 0 ||
         info.consumed <= 0) {
         wc_FreeDer(der);
         return -1;
     }
     *off += (size_t)info.consumed;
     return 1;
+}
+
+int tls_pem_next(const uint8_t *pem, size_t n, size_t *off, DerBuffer **der)
+{
+    return pem_next(pem, n, off, CERT_TYPE, "-----BEGIN CERTIFICATE-----", der);
+}
+
+int tls_pem_next_crl(const uint8_t *pem, size_t n, size_t *off, DerBuffer **der)
+{
+    return pem_next(pem, n, off, CRL_TYPE, "-----BEGIN X509 CRL-----", der);
 }
 
 static int keep_leaf(struct tls_cred *c, const DerBuffer *der)

@@ -434,6 +434,8 @@ int tls_key_belongs(const uint8_t *pem, size_t n, const struct tls_x509 *x);
  * -1: damaged. *off advances; free *der with wc_FreeDer().
  */
 int tls_pem_next(const uint8_t *pem, size_t n, size_t *off, DerBuffer **der);
+/* The same for revocation lists. */
+int tls_pem_next_crl(const uint8_t *pem, size_t n, size_t *off, DerBuffer **der);
 
 /* Read a whole file of at most TLS_FILE_MAX bytes, NUL-terminated; NULL with a sentence in why. */
 uint8_t *tls_file_read(const char *path, bool secret, size_t *n, char *why, size_t why_n);

@@ -32,6 +32,51 @@ static void add(void *arg, const void *table)
     }
 }
 
+static bool same_files(const struct pst_str *a, uint32_t n_a, const struct pst_str *b, uint32_t n_b)
+{
+    bool same = n_a == n_b;
+
+    for (uint32_t i = 0; i < n_a && same; i++) {
+        same = a[i].n == b[i].n && memcmp(a[i].p, b[i].p, a[i].n) == 0;
+    }
+    return same;
+}
+
+static int32_t complain(const struct term *t, const char *text)
+{
+    term_host->log(t->self, NULL, PST_LOG_ERROR, text, strlen(text));
+    return PST_ERR_CONFIG;
+}
+
+/*
+ * All judge by one record of authorities: with several lists, what one module trusts would be good
+ * enough for the others, too.
+ */
+static int32_t agree_on_authorities(struct term *t)
+{
+    struct term_auth *a = &t->auth;
+    const struct pst_tls_client_auth *first = NULL;
+    char why[600] = "out of memory";
+    int32_t rc = PST_OK;
+
+    for (uint32_t i = 0; i < a->n && rc == PST_OK; i++) {
+        const struct pst_tls_client_auth *p = a->all[i];
+
+        if (p->n_ca_files == 0 && p->n_crl_files == 0) {
+            continue;
+        }
+        if (first != NULL &&
+            (!same_files(first->ca_files, first->n_ca_files, p->ca_files, p->n_ca_files) ||
+             !same_files(first->crl_files, first->n_crl_files, p->crl_files, p->n_crl_files))) {
+            return complain(t, "the modules that judge client certificates here name different "
+                               "authorities or revocation lists: give all of them the same");
+        }
+        rc = first == NULL ? trust_read(&a->trust, p, why, sizeof(why)) : PST_OK;
+        first = p;
+    }
+    return rc == PST_ERR ? complain(t, why) : rc;
+}
+
 int32_t auth_collect(struct term *t)
 {
     struct term_auth *a = &t->auth;
@@ -56,12 +101,13 @@ int32_t auth_collect(struct term *t)
     if (a->mode == PST_TLS_AUTH_ANY && a->chain_must_hold) {
         a->mode = PST_TLS_AUTH_REQUIRED;
     }
-    return PST_OK;
+    return agree_on_authorities(t);
 }
 
 void auth_free(struct term_auth *a)
 {
     free(a->all);
+    trust_free(&a->trust);
     memset(a, 0, sizeof(*a));
 }
 
@@ -144,6 +190,9 @@ static bool judge(struct session *s, const WOLFSSL_X509_STORE_CTX *store)
     }
     s->peer = peer_parse(s->tls.conn, store->certs[0].buffer, store->certs[0].length);
     if (s->peer == NULL) {
+        return false;
+    }
+    if (a->chain_must_hold && !trust_chain_is_whole(&a->trust, chain, n)) {
         return false;
     }
     s->verified = s->engine_error == 0;

@@ -78,6 +78,13 @@ static int use_alpn(struct session *s, const struct pst_hello *hello)
                : -1;
 }
 
+static int use_authorities(const struct session *s)
+{
+    const struct term_auth *a = &s->term->auth;
+
+    return a->n > 0 && !a->chain_must_hold ? trust_apply(&a->trust, s->tls.ssl) : 0;
+}
+
 int32_t session_start(struct session *s, const struct pst_hello *hello)
 {
     const char *why = NULL;
@@ -86,7 +93,7 @@ int32_t session_start(struct session *s, const struct pst_hello *hello)
     s->tls.role = &role;
     s->cert = term_choose(s->term, hello);
     s->tls.ssl = wolfSSL_new(s->cert->ctx);
-    if (s->tls.ssl == NULL || use_alpn(s, hello) != 0 ||
+    if (s->tls.ssl == NULL || use_alpn(s, hello) != 0 || use_authorities(s) != 0 ||
         tls_stream_stack(&s->tls, term_host, PST_SIDE_CLIENT) != PST_OK) {
         wolfSSL_free(s->tls.ssl);
         s->tls.ssl = NULL;

@@ -69,6 +69,12 @@ struct term_certs {
     uint32_t n_names;
 };
 
+/* Authorities and revocation lists, as DER. */
+struct term_trust {
+    DerBuffer **ca, **crl;
+    uint32_t n_ca, n_crl;
+};
+
 /* What the modules that judge client certificates ask for, all of them together. */
 struct term_auth {
     const struct pst_tls_client_auth **all; /* in the order of the chain; borrowed */
@@ -76,6 +82,7 @@ struct term_auth {
     uint32_t depth;
     uint32_t mode;        /* PST_TLS_AUTH_*: the strictest; 0: nobody asks */
     bool chain_must_hold; /* a certificate that is given has to verify */
+    struct term_trust trust;
 };
 
 struct term {
@@ -200,6 +207,16 @@ int32_t auth_collect(struct term *t);
 void auth_free(struct term_auth *a);
 /* Ask for certificates in a context. 0, or -1 with a line in the log. [main] */
 int auth_apply(const struct term *t, WOLFSSL_CTX *ctx);
+
+/* --- trust.c ---------------------------------------------------------------------------------- */
+
+/* Add the files of a contributor. PST_OK, or an error, perhaps with a sentence in `why`. [main] */
+int32_t trust_read(struct term_trust *t, const struct pst_tls_client_auth *p, char *why, size_t n);
+void trust_free(struct term_trust *t);
+/* Let a session judge by these and by no authority that another client has shown. 0 or -1. */
+int trust_apply(const struct term_trust *t, WOLFSSL *ssl);
+/* Does a chain, leaf first, lead to an authority of ours with all that is between shown? */
+bool trust_chain_is_whole(const struct term_trust *t, const struct pst_str *chain, uint32_t n);
 
 /* --- stream.c --------------------------------------------------------------------------------- */
 

@@ -62,7 +62,10 @@ struct pst_peer_cert {
 /* Answers of verify(). */
 enum { PST_TLS_AUTH_ACCEPT = 1, PST_TLS_AUTH_REJECT = 2 };
 
-/* Lives until fini() of the publisher. */
+/*
+ * Lives until fini() of the publisher. Of several on one edge those that name files must name the
+ * same ones.
+ */
 struct pst_tls_client_auth {
     uint32_t size;
     uint32_t mode;                   /* PST_TLS_AUTH_* */

@@ -167,4 +167,30 @@ def slow_reader():
     return ", ".join(notes)
 
 
-sys.exit(run(both_ways, random_segments, slow_reader))
+def urgent_data():
+    """bytes behind urgent data in the midst of bulk arrive, before an end and without one"""
+    half = 2 * MIB
+    for ends in (False, True):
+        for upload in (False, True):
+            with Pair(PORT, listener) as p:
+                sender, receiver = (p.client, p.upstream) if upload else (p.upstream, p.client)
+
+                def send():
+                    sender.sendall(bytes(half))
+                    sender.send(b"!", socket.MSG_OOB)  # which is in no stream of bytes
+                    sender.sendall(bytes(half))
+                    if ends:
+                        sender.shutdown(socket.SHUT_WR)
+
+                thread = threading.Thread(target=send)
+                thread.start()
+                # Half of it has come, and the rest is before the daemon: it waits for room.
+                same("first", bytes(4096), read_exactly(receiver, 4096))
+                time.sleep(0.1)
+                same("rest", bytes(2 * half - 4096), read_exactly(receiver, 2 * half - 4096))
+                if ends:
+                    same("end", b"", receiver.recv(1))
+                thread.join()
+
+
+sys.exit(run(both_ways, random_segments, slow_reader, urgent_data))

@@ -50,6 +50,8 @@ static void check_address(const char *s, size_t n)
 
         require(cidr_parse(text, len, &again) == CIDR_OK && again.hi == c.hi && again.lo == c.lo &&
                 again.family == c.family);
+        len = cidr_format(&c, false, text);
+        require(cidr_parse(text, len, &again) == CIDR_OK && again.prefix == 128);
         if (inet_pton(AF_INET6, z, &a6) == 1) {
             for (int i = 0; i < 8; i++) {
                 require(a6.s6_addr[i] == (uint8_t)(c.hi >> (56 - 8 * i)));

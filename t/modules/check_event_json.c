@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The JSON and the text functions of event-logging, linked in. */
 #include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "event-logging/json.h"
@@ -61,6 +63,34 @@ START_TEST(escapes)
 }
 END_TEST
 
+/* Runs are looked at in words: any byte at any place of one must be told from those around it. */
+START_TEST(every_byte_everywhere)
+{
+    const char byte = (char)_i;
+    char alone[16], buf[64], expected[64];
+    struct json one = { .p = alone, .size = sizeof(alone) };
+
+    json_str(&one, &byte, 1, 6);
+    for (size_t n = 1; n <= 24; n++) {
+        for (size_t at = 0; at < n; at++) {
+            struct json j = { .p = buf, .size = sizeof(buf) }, k = { .p = expected, .size = 64 };
+            char in[24];
+
+            memset(in, 'a', sizeof(in));
+            json_lit(&k, "\"");
+            json_raw(&k, in, at);
+            json_raw(&k, alone + 1, one.n - 2);
+            json_raw(&k, in, n - at - 1);
+            json_lit(&k, "\"");
+            in[at] = byte;
+            json_str(&j, in, n, 50);
+            ck_assert_uint_eq(j.n, k.n);
+            ck_assert_mem_eq(buf, expected, k.n);
+        }
+    }
+}
+END_TEST
+
 /* Whatever the room is, nothing is written behind it and what does not fit is noticed. */
 START_TEST(bounded)
 {
@@ -92,6 +122,40 @@ START_TEST(numbers)
     json_lit(&j, ",");
     json_hex(&j, "", 0);
     ck_assert_int_eq(strncmp(buf, "0,18446744073709551615,\"\"", j.n), 0);
+}
+END_TEST
+
+START_TEST(numbers_as_printf_has_them)
+{
+    uint64_t v = 1;
+
+    for (int i = 0; i < 20; i++, v *= 10) {
+        for (int d = -1; d <= 1; d++) {
+            char text[TEXT_U64 + 1], expected[TEXT_U64 + 1];
+            uint64_t x = v + (uint64_t)d;
+
+            text[text_u64(text, x)] = '\0';
+            snprintf(expected, sizeof(expected), "%" PRIu64, x);
+            ck_assert_str_eq(text, expected);
+        }
+    }
+}
+END_TEST
+
+START_TEST(fragments)
+{
+    char buf[JSON_FRAGMENT + 2], text[JSON_FRAGMENT] = "0123456789";
+
+    for (size_t size = 0; size <= JSON_FRAGMENT + 1; size++) {
+        struct json j = { .p = buf, .size = size };
+
+        memset(buf, '#', sizeof(buf));
+        json_fragment(&j, text, 10);
+        ck_assert(j.full == (size < 10));
+        ck_assert_uint_eq(j.n, size < 10 ? 0 : 10);
+        ck_assert_int_eq(memcmp(buf, text, j.n), 0);
+        ck_assert_int_eq(buf[size], '#');
+    }
 }
 END_TEST
 
@@ -156,7 +220,10 @@ int main(void)
     TCase *tc = tcase_create("json");
 
     tcase_add_loop_test(tc, escapes, 0, COUNT(strings));
+    tcase_add_loop_test(tc, every_byte_everywhere, 0, 256);
     tcase_add_test(tc, bounded);
+    tcase_add_test(tc, fragments);
+    tcase_add_test(tc, numbers_as_printf_has_them);
     tcase_add_test(tc, numbers);
     tcase_add_loop_test(tc, timestamps, 0, COUNT(stamps));
     tcase_add_test(tc, base32_sorts);

@@ -202,6 +202,13 @@ START_TEST(variables)
         "\"client\":{\"san\":[\"dns:a,b\",\"uri:x\\\\y\"],\"sha256\":\"00ff\","
         "\"not_after\":\"2024-03-01T00:00:00.000000Z\"}}}}\n");
     ck_assert_str_eq(object(line_of(i, &r, NULL)), "{}}\n");
+    /* Without a handshake there is nothing that a terminator could tell. */
+    r.t_handshake = 0;
+    ck_assert_str_eq(object(line_of(i, &r, tls_values)),
+                     "{\"ip_policy\":{\"decision\":\"allow\"},"
+                     "\"ja4_fingerprint\":\"t13d1516h2_8daaf6152771_02713d6af862\","
+                     "\"tls\":{\"offered\":{\"versions\":[\"TLSv1.3\",\"TLSv1.2\"],"
+                     "\"alpn\":[\"h2\"],\"ech\":true}}}}\n");
     fake_inst_free(i);
 }
 END_TEST
@@ -325,6 +332,7 @@ static void opened_values(pst_conn *c)
     fake_conn_set(c, "conn.client_port", &v);
     fake_conn_set_str(c, "edge.name", "api");
     fake_conn_set_str(c, "conn.tls.sni", "api.test");
+    fake_conn_set_str(c, PST_VAR_TLS_VERSION, "TLSv1.3");
     fake_conn_set_str(c, "upstream.name", "unix:/x");
 }
 
@@ -345,6 +353,7 @@ START_TEST(opened)
                                    "\"start_ts\":\"2023-11-14T22:13:20.900000Z\","
                                    "\"client_ip\":\"192.0.2.77\",\"client_port\":4242,"
                                    "\"server_name\":\"api.test\"},\"edge\":\"api\","
+                                   "\"tls\":{\"version\":\"TLSv1.3\"},"
                                    "\"upstream\":{\"address\":\"unix:/x\"}}}\n");
     size_t n = strlen(line);
     fake_conn_end(c, NULL);

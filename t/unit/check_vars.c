@@ -169,7 +169,7 @@ START_TEST(asked_once_and_copied)
 
     ck_assert_int_eq(get(id, &v), PST_OK);
     ck_assert_uint_eq(v.type, PST_VALUE_NONE);
-    ck_assert_ptr_null(cache.entries);
+    ck_assert_ptr_null(cache.values);
     answer = text(bytes);
     ck_text(id, "value");
     memset(bytes, '?', sizeof(bytes) - 1);
@@ -213,7 +213,7 @@ START_TEST(large_values_are_not_copied)
     answer.u.str = (struct pst_str){ big, 65536 };
     ck_assert_int_eq(get(id, &v), PST_OK);
     ck_assert_ptr_eq(v.u.str.p, big);
-    ck_assert_ptr_null(cache.entries);
+    ck_assert_ptr_null(cache.values);
     free(big);
 }
 END_TEST
