@@ -25,7 +25,8 @@ __attribute__((format(printf, 3, 4))) static int because(char *why, size_t n, co
 
 /* --- files ------------------------------------------------------------------------------------ */
 
-static int check_file(int fd, const char *path, bool secret, size_t *size, char *why, size_t n)
+static int check_file(int fd, const char *path, bool secret, size_t most, size_t *size, char *why,
+                      size_t n)
 {
     struct stat st;
 
@@ -39,14 +40,23 @@ static int check_file(int fd, const char *path, bool secret, size_t *size, char 
         return because(why, n, "%s: a secret that group or others may use (mode %04o); chmod 600",
                        path, (unsigned)(st.st_mode & 07777));
     }
-    if (st.st_size <= 0 || (size_t)st.st_size > TLS_FILE_MAX) {
-        return because(why, n, st.st_size <= 0 ? "%s is empty" : "%s is larger than 1 MiB", path);
+    if (st.st_size <= 0) {
+        return because(why, n, "%s is empty", path);
+    }
+    if ((size_t)st.st_size > most) {
+        return because(why, n, "%s is larger than %zu MiB", path, most / TLS_FILE_MAX);
     }
     *size = (size_t)st.st_size;
     return 0;
 }
 
 uint8_t *tls_file_read(const char *path, bool secret, size_t *n, char *why, size_t why_n)
+{
+    return tls_file_read_most(path, secret, TLS_FILE_MAX, n, why, why_n);
+}
+
+uint8_t *tls_file_read_most(const char *path, bool secret, size_t most, size_t *n, char *why,
+                            size_t why_n)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     uint8_t *p = NULL;
@@ -56,7 +66,7 @@ uint8_t *tls_file_read(const char *path, bool secret, size_t *n, char *why, size
         because(why, why_n, "%s: %s", path, strerror(errno));
         return NULL;
     }
-    if (check_file(fd, path, secret, &size, why, why_n) == 0) {
+    if (check_file(fd, path, secret, most, &size, why, why_n) == 0) {
         p = malloc(size + 1);
         if (p == NULL) {
             because(why, why_n, "out of memory");

@@ -439,5 +439,8 @@ int tls_pem_next_crl(const uint8_t *pem, size_t n, size_t *off, DerBuffer **der)
 
 /* Read a whole file of at most TLS_FILE_MAX bytes, NUL-terminated; NULL with a sentence in why. */
 uint8_t *tls_file_read(const char *path, bool secret, size_t *n, char *why, size_t why_n);
+/* The same, of at most so many bytes, a multiple of TLS_FILE_MAX. */
+uint8_t *tls_file_read_most(const char *path, bool secret, size_t most, size_t *n, char *why,
+                            size_t why_n);
 
 #endif

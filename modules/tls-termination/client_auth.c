@@ -71,7 +71,7 @@ static int32_t agree_on_authorities(struct term *t)
             return complain(t, "the modules that judge client certificates here name different "
                                "authorities or revocation lists: give all of them the same");
         }
-        rc = first == NULL ? trust_read(&a->trust, p, why, sizeof(why)) : PST_OK;
+        rc = first == NULL ? trust_read(&a->trust, p, !a->chain_must_hold, why, sizeof(why)) : PST_OK;
         first = p;
     }
     return rc == PST_ERR ? complain(t, why) : rc;

@@ -69,9 +69,10 @@ struct term_certs {
     uint32_t n_names;
 };
 
-/* Authorities and revocation lists, as DER. */
+/* Authorities and, where each session has its own record, revocation lists, as DER. */
 struct term_trust {
     DerBuffer **ca, **crl;
+    struct tls_der *anchors; /* the subject of each authority, in ca */
     uint32_t n_ca, n_crl;
 };
 
@@ -210,8 +211,12 @@ int auth_apply(const struct term *t, WOLFSSL_CTX *ctx);
 
 /* --- trust.c ---------------------------------------------------------------------------------- */
 
-/* Add the files of a contributor. PST_OK, or an error, perhaps with a sentence in `why`. [main] */
-int32_t trust_read(struct term_trust *t, const struct pst_tls_client_auth *p, char *why, size_t n);
+/*
+ * Read the files of a contributor; what is for a record of each session's own has to be small.
+ * PST_OK, or an error, perhaps with a sentence in `why`. [main]
+ */
+int32_t trust_read(struct term_trust *t, const struct pst_tls_client_auth *p, bool own_record,
+                   char *why, size_t n);
 void trust_free(struct term_trust *t);
 /* Let a session judge by these and by no authority that another client has shown. 0 or -1. */
 int trust_apply(const struct term_trust *t, WOLFSSL *ssl);

@@ -8,8 +8,12 @@
  */
 #include "term.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* As mutual-tls has it; lists of which each session has a copy are to be smaller. */
+#define AUTHORITIES_MAX (256 * TLS_FILE_MAX)
 
 typedef int (*next_fn)(const uint8_t *pem, size_t n, size_t *off, DerBuffer **der);
 
@@ -23,6 +27,7 @@ void trust_free(struct term_trust *t)
     }
     free(t->ca);
     free(t->crl);
+    free(t->anchors);
     memset(t, 0, sizeof(*t));
 }
 
@@ -40,11 +45,11 @@ static int32_t add(DerBuffer ***list, uint32_t *n, DerBuffer *der)
 }
 
 /* All pieces of a file; what is damaged in it was an error already. */
-static int32_t read_file(const char *path, next_fn next, DerBuffer ***list, uint32_t *n, char *why,
-                         size_t why_n)
+static int32_t read_file(const char *path, size_t most, next_fn next, DerBuffer ***list,
+                         uint32_t *n, char *why, size_t why_n)
 {
     size_t size = 0, off = 0;
-    uint8_t *pem = tls_file_read(path, false, &size, why, why_n);
+    uint8_t *pem = tls_file_read_most(path, false, most, &size, why, why_n);
     int32_t rc = pem == NULL ? PST_ERR : PST_OK;
     DerBuffer *der = NULL;
 
@@ -55,17 +60,39 @@ static int32_t read_file(const char *path, next_fn next, DerBuffer ***list, uint
     return rc;
 }
 
-int32_t trust_read(struct term_trust *t, const struct pst_tls_client_auth *p, char *why, size_t n)
+/* Their names, which each chain is compared with. */
+static int32_t name_anchors(struct term_trust *t, char *why, size_t n)
 {
+    t->anchors = calloc(t->n_ca, sizeof(*t->anchors));
+    for (uint32_t i = 0; i < t->n_ca; i++) {
+        struct tls_x509 x;
+
+        if (t->anchors == NULL) {
+            return PST_ERR_NOMEM;
+        }
+        if (tls_x509_read(t->ca[i]->buffer, t->ca[i]->length, &x) != 0) {
+            snprintf(why, n, "an authority for client certificates cannot be read (number %u)",
+                     i + 1);
+            return PST_ERR;
+        }
+        t->anchors[i] = x.subject;
+    }
+    return PST_OK;
+}
+
+int32_t trust_read(struct term_trust *t, const struct pst_tls_client_auth *p, bool own_record,
+                   char *why, size_t n)
+{
+    const size_t most = own_record ? TLS_FILE_MAX : AUTHORITIES_MAX;
     int32_t rc = PST_OK;
 
     for (uint32_t i = 0; i < p->n_ca_files && rc == PST_OK; i++) {
-        rc = read_file(p->ca_files[i].p, tls_pem_next, &t->ca, &t->n_ca, why, n);
+        rc = read_file(p->ca_files[i].p, most, tls_pem_next, &t->ca, &t->n_ca, why, n);
     }
-    for (uint32_t i = 0; i < p->n_crl_files && rc == PST_OK; i++) {
-        rc = read_file(p->crl_files[i].p, tls_pem_next_crl, &t->crl, &t->n_crl, why, n);
+    for (uint32_t i = 0; own_record && i < p->n_crl_files && rc == PST_OK; i++) {
+        rc = read_file(p->crl_files[i].p, most, tls_pem_next_crl, &t->crl, &t->n_crl, why, n);
     }
-    return rc;
+    return rc == PST_OK ? name_anchors(t, why, n) : rc;
 }
 
 /* --- a record of its own ---------------------------------------------------------------------- */
@@ -111,10 +138,7 @@ static bool is_same(const struct tls_der *a, const struct tls_der *b)
 static bool is_anchor(const struct term_trust *t, const struct tls_der *name)
 {
     for (uint32_t i = 0; i < t->n_ca; i++) {
-        struct tls_x509 x;
-
-        if (tls_x509_read(t->ca[i]->buffer, t->ca[i]->length, &x) == 0 &&
-            is_same(&x.subject, name)) {
+        if (is_same(&t->anchors[i], name)) {
             return true;
         }
     }

@@ -152,3 +152,16 @@ for other in "ca = [ \"$CERTS/planted.pem\" ];" "ca = [ \"$CERTS/planted.pem\" ]
     assert_status 1 "$POSTERN" -t -c "$WORK/several.conf"
     assert_grep 'name different authorities or revocation lists' "$WORK/out"
 done
+
+# --- large lists ------------------------------------------------------------------------------
+
+# Text between the parts of a PEM file is nobody's matter.
+(cat "$CERTS/ca.crl" && yes "a comment of sixty-four bytes, such as some authorities add to lists" |
+    head -c 1200000) >"$CERTS/large.crl" || true
+large="$CA crl = [ \"$CERTS/large.crl\" ];"
+configure "$WORK/large.conf" "$(edge a "$HTTP" "$(terminate server)" "module = \"mutual-tls\"; $large")"
+assert_status 0 "$POSTERN" -t -c "$WORK/large.conf"
+configure "$WORK/large.conf" "$(edge a "$HTTP" "$(terminate server)" \
+    "module = \"mutual-tls\"; mode = \"request\"; $large")"
+assert_status 1 "$POSTERN" -t -c "$WORK/large.conf"
+assert_grep 'large.crl is larger than 1 MiB' "$WORK/out"
