@@ -12,6 +12,8 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
+#define LOG_LEVELS "error|warning|notice|info|debug"
+
 static bool read_log_target(struct conf_priv *p, const config_setting_t *s, void *base)
 {
     struct conf *c = base;
@@ -48,20 +50,31 @@ static bool read_log_level(struct conf_priv *p, const config_setting_t *s, void 
                                   PST_LOG_DEBUG };
     unsigned index;
 
-    if (!conf_value_choice(p, s, "error|warning|notice|info|debug", &index)) {
+    if (!conf_value_choice(p, s, LOG_LEVELS, &index)) {
         return false;
     }
     ((struct conf *)base)->log_level = levels[index];
     return true;
 }
 
+static const struct conf_key log_keys[] = {
+    { .o = { .name = "target",
+             .type = PST_OPT_STR,
+             .choices = "stderr|syslog|file:path",
+             .def = "stderr",
+             .help = "where messages go" },
+      .fn = read_log_target },
+    { .o = { .name = "level",
+             .type = PST_OPT_STR,
+             .choices = LOG_LEVELS,
+             .def = "info",
+             .help = "the least that is logged" },
+      .fn = read_log_level },
+};
+
 static bool read_log(struct conf_priv *p, const config_setting_t *s, void *base)
 {
-    static const struct conf_key keys[] = {
-        { .name = "target", .kind = CONF_KEY_FN, .fn = read_log_target },
-        { .name = "level", .kind = CONF_KEY_FN, .fn = read_log_level },
-    };
-    return conf_keys_read(p, s, keys, COUNT(keys), base);
+    return conf_keys_read(p, s, log_keys, COUNT(log_keys), base);
 }
 
 static bool read_timeouts(struct conf_priv *p, const config_setting_t *s, void *base)
@@ -113,49 +126,96 @@ static bool read_later(struct conf_priv *p, const config_setting_t *s, void *bas
     return conf_want_list(p, s);
 }
 
-static const struct conf_key top_keys[] = {
-    { .name = "include_dir", .kind = CONF_KEY_FN, .fn = read_include_dir },
-    { .name = "workers",
-      .kind = CONF_KEY_U32,
-      .offset = offsetof(struct conf, workers),
-      .max = 1024 },
-    { .name = "user", .kind = CONF_KEY_STR, .offset = offsetof(struct conf, user) },
-    { .name = "group", .kind = CONF_KEY_STR, .offset = offsetof(struct conf, group) },
-    { .name = "log", .kind = CONF_KEY_FN, .fn = read_log },
-    { .name = "max_connections",
-      .kind = CONF_KEY_U32,
-      .offset = offsetof(struct conf, max_connections),
-      .max = INT32_MAX },
-    { .name = "module_dir", .kind = CONF_KEY_PATH, .offset = offsetof(struct conf, module_dir) },
-    { .name = "timeouts", .kind = CONF_KEY_FN, .fn = read_timeouts },
-    { .name = "tcp", .kind = CONF_KEY_FN, .fn = read_tcp },
-    { .name = "resolver", .kind = CONF_KEY_FN, .fn = read_resolver },
-    { .name = "sandbox", .kind = CONF_KEY_FN, .fn = read_sandbox },
-    { .name = "control", .kind = CONF_KEY_FN, .fn = read_control },
-    { .name = "metrics", .kind = CONF_KEY_FN, .fn = read_metrics },
-    { .name = "ip_policies", .kind = CONF_KEY_FN, .fn = read_later },
-    { .name = "listeners", .kind = CONF_KEY_FN, .fn = read_later },
-    { .name = "edges", .kind = CONF_KEY_FN, .fn = read_later },
+const struct conf_key conf_top_keys[] = {
+    { .o = { .name = "include_dir",
+             .type = PST_OPT_PATH,
+             .help = "a folder of further files, *.conf" },
+      .fn = read_include_dir },
+    { .o = { .name = "workers",
+             .type = PST_OPT_U64,
+             .def = "0",
+             .min = 0,
+             .max = 1024,
+             .help = "threads; 0: one for each CPU" },
+      .offset = offsetof(struct conf, workers) },
+    { .o = { .name = "user", .type = PST_OPT_STR, .help = "what to become after binding" },
+      .offset = offsetof(struct conf, user) },
+    { .o = { .name = "group",
+             .type = PST_OPT_STR,
+             .help = "the same; default: the groups of the user" },
+      .offset = offsetof(struct conf, group) },
+    { .o = { .name = "log", .type = PST_OPT_GROUP, CONF_MEMBERS(log_keys), .help = "messages" },
+      .fn = read_log },
+    { .o = { .name = "max_connections",
+             .type = PST_OPT_U64,
+             .def = "0",
+             .min = 0,
+             .max = INT32_MAX,
+             .help = "at once; 0: as many as open files allow" },
+      .offset = offsetof(struct conf, max_connections) },
+    { .o = { .name = "module_dir", .type = PST_OPT_PATH, .help = "where modules are loaded from" },
+      .offset = offsetof(struct conf, module_dir) },
+    { .o = { .name = "timeouts",
+             .type = PST_OPT_GROUP,
+             CONF_MEMBERS(conf_timeout_keys),
+             .help = "how long things may take" },
+      .fn = read_timeouts },
+    { .o = { .name = "tcp",
+             .type = PST_OPT_GROUP,
+             CONF_MEMBERS(conf_tcp_keys),
+             .help = "what the kernel does about silent peers" },
+      .fn = read_tcp },
+    { .o = { .name = "resolver",
+             .type = PST_OPT_GROUP,
+             CONF_MEMBERS(conf_resolver_keys),
+             .help = "how host names of targets are looked up" },
+      .fn = read_resolver },
+    { .o = { .name = "sandbox",
+             .type = PST_OPT_GROUP,
+             CONF_MEMBERS(conf_sandbox_keys),
+             .help = "what is given up after the start" },
+      .fn = read_sandbox },
+    { .o = { .name = "control",
+             .type = PST_OPT_GROUP,
+             CONF_MEMBERS(conf_control_keys),
+             .help = "the socket for posternctl" },
+      .fn = read_control },
+    { .o = { .name = "metrics",
+             .type = PST_OPT_GROUP,
+             CONF_MEMBERS(conf_metrics_keys),
+             .help = "figures over HTTP" },
+      .fn = read_metrics },
+    { .o = { .name = "ip_policies",
+             .type = PST_OPT_GROUP,
+             .flags = PST_OPT_LIST,
+             CONF_MEMBERS(conf_policy_keys),
+             .help = "rules that edges and listeners share" },
+      .fn = read_later },
+    { .o = { .name = "listeners",
+             .type = PST_OPT_GROUP,
+             .flags = PST_OPT_LIST,
+             CONF_MEMBERS(conf_listener_keys),
+             .help = "where to listen" },
+      .fn = read_later },
+    { .o = { .name = "edges",
+             .type = PST_OPT_GROUP,
+             .flags = PST_OPT_LIST,
+             CONF_MEMBERS(conf_edge_keys),
+             .help = "where connections go" },
+      .fn = read_later },
 };
 
 static void set_defaults(struct conf *c)
 {
     c->log_target = LOG_STDERR;
     c->log_level = PST_LOG_INFO;
-    c->timeouts = (struct conf_timeouts){ .hello = 3000,
-                                          .handshake = 10000,
-                                          .connect = 5000,
-                                          .idle = 300000,
-                                          .half_close = 60000,
-                                          .drain = 30000,
-                                          .upgrade = 60000,
-                                          .pending = 10000 };
-    c->control.enabled = true;
-    c->sandbox.enabled = true;
-    c->control.mode = 0600;
-    c->resolver.min_ttl = 5000;
-    c->resolver.max_ttl = 300000;
-    c->resolver.timeout = 2000;
+    c->control.mode = CONF_CONTROL_MODE;
+    conf_keys_default(conf_top_keys, COUNT(conf_top_keys), c);
+    conf_keys_default(conf_timeout_keys, COUNT(conf_timeout_keys), &c->timeouts);
+    conf_keys_default(conf_tcp_keys, COUNT(conf_tcp_keys), &c->tcp);
+    conf_keys_default(conf_resolver_keys, COUNT(conf_resolver_keys), &c->resolver);
+    conf_keys_default(conf_sandbox_keys, COUNT(conf_sandbox_keys), &c->sandbox);
+    conf_keys_default(conf_control_keys, COUNT(conf_control_keys), &c->control);
 }
 
 /* The list called key of a file; NULL when it has none, or something that is no list. */
@@ -241,7 +301,7 @@ static bool read_edges(struct conf_priv *p)
     return true;
 }
 
-/* Lists of the wrong type were reported for the main file by top_keys. */
+/* Lists of the wrong type were reported for the main file by conf_top_keys. */
 static void check_part_lists(struct conf_priv *p)
 {
     static const char *const lists[] = { "listeners", "edges", "ip_policies" };
@@ -264,7 +324,7 @@ static void interpret(struct conf_priv *p)
     if (p->files == NULL) {
         return;
     }
-    conf_keys_read(p, config_root_setting(&p->files->cfg), top_keys, COUNT(top_keys), c);
+    conf_keys_read(p, config_root_setting(&p->files->cfg), conf_top_keys, COUNT(conf_top_keys), c);
     check_part_lists(p);
     for (const struct conf_file *f = p->files; f != NULL; f = f->next) {
         const config_setting_t *policies = list_of(f, "ip_policies");

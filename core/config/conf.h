@@ -21,19 +21,19 @@ struct pst_cfg;
 
 /* Milliseconds. 0 means "no limit" and is only accepted for idle and half_close. */
 struct conf_timeouts {
-    uint64_t hello;      /* from accept to a routed hello, preface included (3s) */
-    uint64_t handshake;  /* client's and upstream's TLS handshake (10s)          */
-    uint64_t connect;    /* one upstream target (5s)                             */
-    uint64_t idle;       /* (5m)  */
-    uint64_t half_close; /* (60s) */
-    uint64_t drain;      /* after TERM (30s); global only  */
-    uint64_t upgrade;    /* until the new process is ready (60s); global only */
-    uint64_t pending;    /* one suspended hook (10s)                             */
+    uint64_t hello;     /* from accept to a routed hello, preface included */
+    uint64_t handshake; /* client's and upstream's TLS handshake */
+    uint64_t connect;   /* one upstream target */
+    uint64_t idle;
+    uint64_t half_close;
+    uint64_t drain;   /* after TERM; global only */
+    uint64_t upgrade; /* until the new process is ready; global only */
+    uint64_t pending; /* one suspended hook */
 };
 
 struct conf_tcp {
-    uint64_t keepalive;    /* ms of idleness before the first probe; 0: off (default) */
-    uint64_t user_timeout; /* TCP_USER_TIMEOUT in ms; 0: off (default)                */
+    uint64_t keepalive;    /* ms of idleness before the first probe; 0: off */
+    uint64_t user_timeout; /* TCP_USER_TIMEOUT in ms; 0: off */
 };
 
 enum conf_outcome { CONF_REFUSE, CONF_CLOSE, CONF_ROUTE };
@@ -71,11 +71,11 @@ struct conf_listener {
     const char *name, *where;
     struct conf_addr *addrs; /* at least one; IP or UNIX */
     size_t n_addrs;
-    bool dual_stack;    /* "[::]:port" takes IPv4 too (default true) */
-    uint32_t unix_mode; /* of a unix socket (0660)                   */
-    uint32_t backlog;   /* (4096)                                    */
-    struct conf_fallback no_sni, unknown_sni, not_tls; /* refuse */
-    enum conf_deny on_deny;                            /* (close) */
+    bool dual_stack;    /* "[::]:port" takes IPv4 too */
+    uint32_t unix_mode; /* of a unix socket */
+    uint32_t backlog;
+    struct conf_fallback no_sni, unknown_sni, not_tls;
+    enum conf_deny on_deny;
     struct conf_tcp tcp;
     struct conf_timeouts timeouts;
     struct conf_module *modules;
@@ -85,7 +85,7 @@ struct conf_listener {
 struct conf_target {
     struct conf_addr addr;
     const char *where;
-    uint32_t weight; /* 1..256 (1) */
+    uint32_t weight; /* 1..256 */
     bool backup;
 };
 
@@ -95,9 +95,9 @@ struct conf_upstream {
     struct conf_target *targets;
     size_t n_targets;
     enum conf_balance balance;
-    uint32_t max_fails;    /* failures within fail_timeout that take a target out; 0: never (3) */
-    uint64_t fail_timeout; /* ms (10s) */
-    uint32_t tries;        /* attempts per connection; 0: all (0) */
+    uint32_t max_fails;    /* failures within fail_timeout that take a target out; 0: never */
+    uint64_t fail_timeout; /* ms */
+    uint32_t tries;        /* attempts per connection; 0: all */
 };
 
 struct conf_edge {
@@ -108,8 +108,8 @@ struct conf_edge {
     size_t n_alpn;
     bool has_upstream; /* may be absent when a module with role UPSTREAM is attached */
     struct conf_upstream upstream;
-    enum conf_deny on_deny; /* (close) */
-    uint32_t max_pending;   /* suspended connections at once (10000) */
+    enum conf_deny on_deny;
+    uint32_t max_pending; /* suspended connections at once */
     struct conf_tcp tcp;
     struct conf_timeouts timeouts;
     struct conf_module *modules;
@@ -119,21 +119,21 @@ struct conf_edge {
 struct conf_resolver {
     const char **servers; /* "127.0.0.1:53"; empty: the system's */
     size_t n_servers;
-    uint64_t min_ttl, max_ttl; /* ms (5s, 5m) */
-    uint64_t timeout;          /* ms for one query (2s) */
+    uint64_t min_ttl, max_ttl; /* ms */
+    uint64_t timeout;          /* ms for one query */
 };
 
 /* The control socket. */
 struct conf_control {
-    bool enabled;       /* (true)                                              */
+    bool enabled;
     const char *socket; /* NULL: the default one, when its folder exists       */
     const char *group;  /* may connect besides root and the daemon; NULL: none */
-    uint32_t mode;      /* (0600, with a group 0660)                           */
+    uint32_t mode;
 };
 
 /* What the process gives up when it has started. */
 struct conf_sandbox {
-    bool enabled;          /* (true)                                        */
+    bool enabled;
     const char **writable; /* folders, beside those that other keys need    */
     size_t n_writable;
 };
@@ -141,8 +141,8 @@ struct conf_sandbox {
 /* Metrics over HTTP; off unless an address is given. */
 struct conf_metrics {
     bool enabled;
-    struct conf_addr addr;       /* IP or UNIX                             */
-    uint32_t unix_mode;          /* (0660)                                 */
+    struct conf_addr addr; /* IP or UNIX                             */
+    uint32_t unix_mode;
     const char *user, *password; /* both or neither */
     const char *where;
 };

@@ -35,18 +35,26 @@ static bool read_control_mode(struct conf_priv *p, const config_setting_t *s, vo
     return conf_value_mode(p, s, 0660, &((struct conf_control *)base)->mode);
 }
 
+const struct conf_key conf_control_keys[] = {
+    { .o = { .name = "enabled",
+             .type = PST_OPT_BOOL,
+             .def = "true",
+             .help = "whether there is one" },
+      .offset = offsetof(struct conf_control, enabled) },
+    { .o = { .name = "socket", .type = PST_OPT_PATH, .help = "its place" }, .fn = read_socket },
+    { .o = { .name = "mode",
+             .type = PST_OPT_STR,
+             .choices = "octal",
+             .def = CONF_TEXT(CONF_CONTROL_MODE),
+             .help = "its permissions, at most 0660; with a group 0660" },
+      .fn = read_control_mode },
+    { .o = { .name = "group", .type = PST_OPT_STR, .help = "whose members may connect, too" },
+      .offset = offsetof(struct conf_control, group) },
+};
+
 bool conf_control_read(struct conf_priv *p, const config_setting_t *s, struct conf_control *c)
 {
-    static const struct conf_key keys[] = {
-        { .name = "enabled",
-          .kind = CONF_KEY_BOOL,
-          .offset = offsetof(struct conf_control, enabled) },
-        { .name = "socket", .kind = CONF_KEY_FN, .fn = read_socket },
-        { .name = "mode", .kind = CONF_KEY_FN, .fn = read_control_mode },
-        { .name = "group", .kind = CONF_KEY_STR, .offset = offsetof(struct conf_control, group) },
-    };
-
-    if (!conf_keys_read(p, s, keys, COUNT(keys), c)) {
+    if (!conf_keys_read(p, s, conf_control_keys, COUNT(conf_control_keys), c)) {
         return false;
     }
     if (c->group != NULL && config_setting_get_member(s, "mode") == NULL) {
@@ -149,18 +157,32 @@ static bool is_loopback(const struct pst_addr *a)
     return a->family == PST_AF_INET ? a->ip[0] == 127 : memcmp(a->ip, one, sizeof(one)) == 0;
 }
 
+const struct conf_key conf_metrics_keys[] = {
+    { .o = { .name = "address",
+             .type = PST_OPT_ADDR,
+             .choices = "address|unix:path",
+             .flags = PST_OPT_REQUIRED,
+             .help = "where to listen" },
+      .fn = read_address },
+    { .o = { .name = "mode",
+             .type = PST_OPT_STR,
+             .choices = "octal",
+             .def = CONF_TEXT(CONF_SOCKET_MODE),
+             .help = "permissions of a unix socket" },
+      .fn = read_metrics_mode },
+    { .o = { .name = "user", .type = PST_OPT_STR, .help = "whom a client must say it is" },
+      .fn = read_user },
+    { .o = { .name = "password_file",
+             .type = PST_OPT_PATH,
+             .help = "whose first line it must know" },
+      .fn = read_password },
+};
+
 bool conf_metrics_read(struct conf_priv *p, const config_setting_t *s, struct conf_metrics *m)
 {
-    static const struct conf_key keys[] = {
-        { .name = "address", .kind = CONF_KEY_FN, .fn = read_address, .required = true },
-        { .name = "mode", .kind = CONF_KEY_FN, .fn = read_metrics_mode },
-        { .name = "user", .kind = CONF_KEY_FN, .fn = read_user },
-        { .name = "password_file", .kind = CONF_KEY_FN, .fn = read_password },
-    };
-
-    m->unix_mode = 0660;
+    m->unix_mode = CONF_SOCKET_MODE;
     m->where = conf_where_dup(p, s);
-    if (!conf_keys_read(p, s, keys, COUNT(keys), m)) {
+    if (!conf_keys_read(p, s, conf_metrics_keys, COUNT(conf_metrics_keys), m)) {
         return false;
     }
     m->enabled = m->addr.text != NULL;
@@ -202,14 +224,20 @@ static bool read_writable(struct conf_priv *p, const config_setting_t *s, void *
     return true;
 }
 
+const struct conf_key conf_sandbox_keys[] = {
+    { .o = { .name = "enabled",
+             .type = PST_OPT_BOOL,
+             .def = "true",
+             .help = "seccomp and Landlock, where the kernel has them" },
+      .offset = offsetof(struct conf_sandbox, enabled) },
+    { .o = { .name = "writable",
+             .type = PST_OPT_PATH,
+             .flags = PST_OPT_LIST,
+             .help = "folders in which files may be written" },
+      .fn = read_writable },
+};
+
 bool conf_sandbox_read(struct conf_priv *p, const config_setting_t *s, struct conf_sandbox *c)
 {
-    static const struct conf_key keys[] = {
-        { .name = "enabled",
-          .kind = CONF_KEY_BOOL,
-          .offset = offsetof(struct conf_sandbox, enabled) },
-        { .name = "writable", .kind = CONF_KEY_FN, .fn = read_writable },
-    };
-
-    return conf_keys_read(p, s, keys, COUNT(keys), c);
+    return conf_keys_read(p, s, conf_sandbox_keys, COUNT(conf_sandbox_keys), c);
 }

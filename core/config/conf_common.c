@@ -18,16 +18,63 @@
 
 #define NAME_LEN_MAX 64
 
-#define TIMEOUT(field, least)                                                                      \
-    {                                                                                              \
-        .name = #field, .kind = CONF_KEY_MS, .offset = offsetof(struct conf_timeouts, field),      \
-        .min = (least), .max = MS_MAX                                                              \
-    }
-
-static const struct conf_key timeout_keys[] = {
-    TIMEOUT(hello, 1),      TIMEOUT(handshake, 1), TIMEOUT(connect, 1), TIMEOUT(idle, 0),
-    TIMEOUT(half_close, 0), TIMEOUT(drain, 1),     TIMEOUT(pending, 1),
-    TIMEOUT(upgrade, 1),
+const struct conf_key conf_timeout_keys[] = {
+    { .o = { .name = "hello",
+             .type = PST_OPT_DURATION,
+             .def = "3s",
+             .min = 1,
+             .max = MS_MAX,
+             .help = "from accept to a complete ClientHello" },
+      .offset = offsetof(struct conf_timeouts, hello) },
+    { .o = { .name = "handshake",
+             .type = PST_OPT_DURATION,
+             .def = "10s",
+             .min = 1,
+             .max = MS_MAX,
+             .help = "a TLS handshake with the client or the upstream" },
+      .offset = offsetof(struct conf_timeouts, handshake) },
+    { .o = { .name = "connect",
+             .type = PST_OPT_DURATION,
+             .def = "5s",
+             .min = 1,
+             .max = MS_MAX,
+             .help = "connecting to one target" },
+      .offset = offsetof(struct conf_timeouts, connect) },
+    { .o = { .name = "idle",
+             .type = PST_OPT_DURATION,
+             .def = "5m",
+             .min = 0,
+             .max = MS_MAX,
+             .help = "no byte in either direction" },
+      .offset = offsetof(struct conf_timeouts, idle) },
+    { .o = { .name = "half_close",
+             .type = PST_OPT_DURATION,
+             .def = "60s",
+             .min = 0,
+             .max = MS_MAX,
+             .help = "one end is done, the other is not" },
+      .offset = offsetof(struct conf_timeouts, half_close) },
+    { .o = { .name = "pending",
+             .type = PST_OPT_DURATION,
+             .def = "10s",
+             .min = 1,
+             .max = MS_MAX,
+             .help = "a module that suspended the connection" },
+      .offset = offsetof(struct conf_timeouts, pending) },
+    { .o = { .name = "drain",
+             .type = PST_OPT_DURATION,
+             .def = "30s",
+             .min = 1,
+             .max = MS_MAX,
+             .help = "connections that are left after TERM or USR2" },
+      .offset = offsetof(struct conf_timeouts, drain) },
+    { .o = { .name = "upgrade",
+             .type = PST_OPT_DURATION,
+             .def = "60s",
+             .min = 1,
+             .max = MS_MAX,
+             .help = "until the new process of an upgrade serves" },
+      .offset = offsetof(struct conf_timeouts, upgrade) },
 };
 
 /* Timeouts that a place does not have are spelled right, so "unknown key" would mislead. */
@@ -54,7 +101,7 @@ static void misplaced_timeouts(struct conf_priv *p, const config_setting_t *s,
 bool conf_timeouts_read(struct conf_priv *p, const config_setting_t *s, enum conf_level level,
                         struct conf_timeouts *t)
 {
-    if (!conf_keys_read(p, s, timeout_keys, COUNT(timeout_keys), t)) {
+    if (!conf_keys_read(p, s, conf_timeout_keys, COUNT(conf_timeout_keys), t)) {
         return false;
     }
     if (level != CONF_AT_TOP) {
@@ -63,21 +110,28 @@ bool conf_timeouts_read(struct conf_priv *p, const config_setting_t *s, enum con
     return true;
 }
 
+const struct conf_key conf_tcp_keys[] = {
+    { .o = { .name = "keepalive",
+             .type = PST_OPT_DURATION,
+             .def = "0",
+             .min = 0,
+             .max = KEEPALIVE_MAX,
+             .help = "idleness before keepalive probes; 0: none" },
+      .offset = offsetof(struct conf_tcp, keepalive) },
+    { .o = { .name = "user_timeout",
+             .type = PST_OPT_DURATION,
+             .def = "0",
+             .min = 0,
+             .max = USER_TIMEOUT_MAX,
+             .help = "TCP_USER_TIMEOUT; 0: off" },
+      .offset = offsetof(struct conf_tcp, user_timeout) },
+};
+
 bool conf_tcp_read(struct conf_priv *p, const config_setting_t *s, struct conf_tcp *t)
 {
-    static const struct conf_key keys[] = {
-        { .name = "keepalive",
-          .kind = CONF_KEY_MS,
-          .offset = offsetof(struct conf_tcp, keepalive),
-          .max = KEEPALIVE_MAX },
-        { .name = "user_timeout",
-          .kind = CONF_KEY_MS,
-          .offset = offsetof(struct conf_tcp, user_timeout),
-          .max = USER_TIMEOUT_MAX },
-    };
     const config_setting_t *keepalive;
 
-    if (!conf_keys_read(p, s, keys, COUNT(keys), t)) {
+    if (!conf_keys_read(p, s, conf_tcp_keys, COUNT(conf_tcp_keys), t)) {
         return false;
     }
     keepalive = config_setting_get_member(s, "keepalive");
@@ -130,29 +184,40 @@ static bool servers_read(struct conf_priv *p, const config_setting_t *s, void *b
     return true;
 }
 
+const struct conf_key conf_resolver_keys[] = {
+    { .o = { .name = "nameservers",
+             .type = PST_OPT_ADDR,
+             .flags = PST_OPT_LIST,
+             .help = "whom to ask; default: whom the system asks" },
+      .fn = servers_read },
+    { .o = { .name = "min_ttl",
+             .type = PST_OPT_DURATION,
+             .def = "5s",
+             .min = 1,
+             .max = MS_MAX,
+             .help = "an answer counts at least as long" },
+      .offset = offsetof(struct conf_resolver, min_ttl) },
+    { .o = { .name = "max_ttl",
+             .type = PST_OPT_DURATION,
+             .def = "5m",
+             .min = 1,
+             .max = MS_MAX,
+             .help = "and at most" },
+      .offset = offsetof(struct conf_resolver, max_ttl) },
+    { .o = { .name = "timeout",
+             .type = PST_OPT_DURATION,
+             .def = "2s",
+             .min = 1,
+             .max = MS_MAX,
+             .help = "of one query" },
+      .offset = offsetof(struct conf_resolver, timeout) },
+};
+
 bool conf_resolver_read(struct conf_priv *p, const config_setting_t *s, struct conf_resolver *r)
 {
-    static const struct conf_key keys[] = {
-        { .name = "nameservers", .kind = CONF_KEY_FN, .fn = servers_read },
-        { .name = "min_ttl",
-          .kind = CONF_KEY_MS,
-          .offset = offsetof(struct conf_resolver, min_ttl),
-          .min = 1,
-          .max = MS_MAX },
-        { .name = "max_ttl",
-          .kind = CONF_KEY_MS,
-          .offset = offsetof(struct conf_resolver, max_ttl),
-          .min = 1,
-          .max = MS_MAX },
-        { .name = "timeout",
-          .kind = CONF_KEY_MS,
-          .offset = offsetof(struct conf_resolver, timeout),
-          .min = 1,
-          .max = MS_MAX },
-    };
     char low[32], high[32];
 
-    if (!conf_keys_read(p, s, keys, COUNT(keys), r)) {
+    if (!conf_keys_read(p, s, conf_resolver_keys, COUNT(conf_resolver_keys), r)) {
         return false;
     }
     if (r->min_ttl > r->max_ttl) {
@@ -181,34 +246,61 @@ bool conf_name_read(struct conf_priv *p, const config_setting_t *s, const char *
     return true;
 }
 
+/* What the core reads of an entry of a modules list. */
+struct entry {
+    const char *name;
+    bool enabled, enforce;
+};
+
+static bool read_module_name(struct conf_priv *p, const config_setting_t *s, void *base)
+{
+    struct entry *e = base;
+
+    if (!conf_name_read(p, s, &e->name)) {
+        return false;
+    }
+    if (e->name[0] == '.') {
+        conf_fail(p, s, "the name of a module cannot begin with a dot");
+        e->name = NULL;
+        return false;
+    }
+    return true;
+}
+
+const struct conf_key conf_entry_keys[] = {
+    { .o = { .name = "module",
+             .type = PST_OPT_STR,
+             .choices = "name",
+             .flags = PST_OPT_REQUIRED,
+             .help = "the file name.so in module_dir" },
+      .fn = read_module_name },
+    { .o = { .name = "enabled",
+             .type = PST_OPT_BOOL,
+             .def = "true",
+             .help = "false: as if the entry were not there" },
+      .offset = offsetof(struct entry, enabled) },
+    { .o = { .name = "enforce",
+             .type = PST_OPT_BOOL,
+             .def = "true",
+             .help = "false: log what it would have denied, and let it through" },
+      .offset = offsetof(struct entry, enforce) },
+};
+
 /* One entry of a modules list. False: switched off or wrong. */
 static bool module_read(struct conf_priv *p, const config_setting_t *s, struct conf_module *m)
 {
-    const config_setting_t *name, *enabled, *enforce;
-    bool on = true, good = true;
+    struct entry e = { .name = NULL };
 
     if (config_setting_type(s) != CONFIG_TYPE_GROUP) {
         return conf_wrong_type(p, s, "a group with the key \"module\"");
     }
-    name = config_setting_get_member(s, "module");
-    enabled = config_setting_get_member(s, "enabled");
-    enforce = config_setting_get_member(s, "enforce");
-    m->enforce = true;
-    if (name == NULL) {
-        conf_fail(p, s, "\"module\" is missing");
-        good = false;
-    } else {
-        good = conf_name_read(p, name, &m->name);
-        if (good && m->name[0] == '.') {
-            conf_fail(p, name, "the name of a module cannot begin with a dot");
-            good = false;
-        }
-    }
-    good = (enabled == NULL || conf_value_bool(p, enabled, &on)) && good;
-    good = (enforce == NULL || conf_value_bool(p, enforce, &m->enforce)) && good;
-    if (!good || !on) {
+    conf_keys_default(conf_entry_keys, COUNT(conf_entry_keys), &e);
+    conf_keys_read_own(p, s, conf_entry_keys, COUNT(conf_entry_keys), &e);
+    if (e.name == NULL || !e.enabled) {
         return false;
     }
+    m->name = e.name;
+    m->enforce = e.enforce;
     m->where = conf_where_dup(p, s);
     m->cfg = conf_node_new(p, s, true);
     return m->cfg != NULL || conf_nomem(p);

@@ -114,3 +114,9 @@ void conf_describe(FILE *out, const struct pst_option *options, uint32_t n, uint
         t.out = out;
     }
 }
+
+void conf_describe_core(FILE *out)
+{
+    conf_describe(out, &conf_top_keys[0].o, sizeof(conf_top_keys) / sizeof(conf_top_keys[0]),
+                  sizeof(conf_top_keys[0]));
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Options that a module declares, as a table for people. */
+/* Options that a module declares, or the core has, as a table for people. */
 #ifndef POSTERN_CONFIG_CONF_DESCRIBE_H
 #define POSTERN_CONFIG_CONF_DESCRIBE_H
 
@@ -15,5 +15,7 @@
  * "required". [any]
  */
 void conf_describe(FILE *out, const struct pst_option *options, uint32_t n, uint32_t size);
+/* The same of the keys of postern.conf that are the core's own. [any] */
+void conf_describe_core(FILE *out);
 
 #endif

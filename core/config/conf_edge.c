@@ -165,23 +165,54 @@ static bool read_modules(struct conf_priv *p, const config_setting_t *s, void *b
     return conf_modules_read(p, s, &e->modules, &e->n_modules);
 }
 
-static const struct conf_key keys[] = {
-    { .name = "name", .kind = CONF_KEY_FN, .fn = read_name, .required = true },
-    { .name = "domains", .kind = CONF_KEY_FN, .fn = read_domains },
-    { .name = "alpn", .kind = CONF_KEY_FN, .fn = read_alpn },
-    { .name = "upstream", .kind = CONF_KEY_FN, .fn = read_upstream },
-    { .name = "on_deny",
-      .kind = CONF_KEY_CHOICE,
-      .offset = offsetof(struct conf_edge, on_deny),
-      .choices = CONF_DENY_CHOICES },
-    { .name = "max_pending",
-      .kind = CONF_KEY_U32,
-      .offset = offsetof(struct conf_edge, max_pending),
-      .min = 1,
-      .max = 10000000 },
-    { .name = "tcp", .kind = CONF_KEY_FN, .fn = read_tcp },
-    { .name = "timeouts", .kind = CONF_KEY_FN, .fn = read_timeouts },
-    { .name = "modules", .kind = CONF_KEY_FN, .fn = read_modules },
+const struct conf_key conf_edge_keys[] = {
+    { .o = { .name = "name",
+             .type = PST_OPT_STR,
+             .choices = "name",
+             .flags = PST_OPT_REQUIRED,
+             .help = "unique" },
+      .fn = read_name },
+    { .o = { .name = "domains",
+             .type = PST_OPT_STR,
+             .flags = PST_OPT_LIST,
+             .help = "names that clients send, *.suffix or *" },
+      .fn = read_domains },
+    { .o = { .name = "alpn",
+             .type = PST_OPT_STR,
+             .flags = PST_OPT_LIST,
+             .help = "only for clients that offer one of these" },
+      .fn = read_alpn },
+    { .o = { .name = "upstream",
+             .type = PST_OPT_GROUP,
+             .choices = "target|list of targets|group",
+             CONF_MEMBERS(conf_upstream_keys),
+             .help = "a target, a list of them, or a group" },
+      .fn = read_upstream },
+    { .o = { .name = "on_deny",
+             .type = PST_OPT_STR,
+             .choices = CONF_DENY_CHOICES,
+             .def = "close",
+             .help = "what a client sees that a module denies" },
+      .offset = offsetof(struct conf_edge, on_deny) },
+    { .o = { .name = "max_pending",
+             .type = PST_OPT_U64,
+             .def = "10000",
+             .min = 1,
+             .max = 10000000,
+             .help = "connections that modules may hold up at once" },
+      .offset = offsetof(struct conf_edge, max_pending) },
+    { .o = { .name = "tcp", .type = PST_OPT_GROUP, .help = "as at the top level, for upstreams" },
+      .fn = read_tcp },
+    { .o = { .name = "timeouts",
+             .type = PST_OPT_GROUP,
+             .help = "handshake, connect, idle, half_close and pending" },
+      .fn = read_timeouts },
+    { .o = { .name = "modules",
+             .type = PST_OPT_GROUP,
+             .flags = PST_OPT_LIST,
+             CONF_MEMBERS(conf_entry_keys),
+             .help = "in the order they run in" },
+      .fn = read_modules },
 };
 
 /* "tls://" in front of a target is upstream-tls with its defaults, where it is not in the list. */
@@ -220,8 +251,8 @@ static bool tls_targets(struct conf_priv *p, const config_setting_t *s, struct c
 bool conf_edge_read(struct conf_priv *p, const config_setting_t *s, struct conf_edge *e)
 {
     e->where = conf_where_dup(p, s);
-    e->max_pending = 10000;
+    conf_keys_default(conf_edge_keys, COUNT(conf_edge_keys), e);
     e->tcp = p->conf->tcp;
     e->timeouts = p->conf->timeouts;
-    return conf_keys_read(p, s, keys, COUNT(keys), e) && tls_targets(p, s, e);
+    return conf_keys_read(p, s, conf_edge_keys, COUNT(conf_edge_keys), e) && tls_targets(p, s, e);
 }

@@ -93,37 +93,79 @@ static bool read_modules(struct conf_priv *p, const config_setting_t *s, void *b
     return conf_modules_read(p, s, &l->modules, &l->n_modules);
 }
 
-static const struct conf_key keys[] = {
-    { .name = "name", .kind = CONF_KEY_FN, .fn = read_name, .required = true },
-    { .name = "address", .kind = CONF_KEY_FN, .fn = read_address, .required = true },
-    { .name = "dual_stack",
-      .kind = CONF_KEY_BOOL,
+const struct conf_key conf_listener_keys[] = {
+    { .o = { .name = "name",
+             .type = PST_OPT_STR,
+             .choices = "name",
+             .flags = PST_OPT_REQUIRED,
+             .help = "unique" },
+      .fn = read_name },
+    { .o = { .name = "address",
+             .type = PST_OPT_ADDR,
+             .choices = "address|unix:path",
+             .flags = PST_OPT_REQUIRED | PST_OPT_LIST,
+             .help = "where to listen; one or a list" },
+      .fn = read_address },
+    { .o = { .name = "dual_stack",
+             .type = PST_OPT_BOOL,
+             .def = "true",
+             .help = "[::]:port takes IPv4, too" },
       .offset = offsetof(struct conf_listener, dual_stack) },
-    { .name = "mode", .kind = CONF_KEY_FN, .fn = read_mode },
-    { .name = "backlog",
-      .kind = CONF_KEY_U32,
-      .offset = offsetof(struct conf_listener, backlog),
-      .min = 1,
-      .max = 65535 },
-    { .name = "no_sni", .kind = CONF_KEY_FN, .fn = read_no_sni },
-    { .name = "unknown_sni", .kind = CONF_KEY_FN, .fn = read_unknown_sni },
-    { .name = "not_tls", .kind = CONF_KEY_FN, .fn = read_not_tls },
-    { .name = "on_deny",
-      .kind = CONF_KEY_CHOICE,
-      .offset = offsetof(struct conf_listener, on_deny),
-      .choices = CONF_DENY_CHOICES },
-    { .name = "tcp", .kind = CONF_KEY_FN, .fn = read_tcp },
-    { .name = "timeouts", .kind = CONF_KEY_FN, .fn = read_timeouts },
-    { .name = "modules", .kind = CONF_KEY_FN, .fn = read_modules },
+    { .o = { .name = "mode",
+             .type = PST_OPT_STR,
+             .choices = "octal",
+             .def = CONF_TEXT(CONF_SOCKET_MODE),
+             .help = "permissions of a unix socket" },
+      .fn = read_mode },
+    { .o = { .name = "backlog",
+             .type = PST_OPT_U64,
+             .def = "4096",
+             .min = 1,
+             .max = 65535,
+             .help = "of the listening socket" },
+      .offset = offsetof(struct conf_listener, backlog) },
+    { .o = { .name = "no_sni",
+             .type = PST_OPT_STR,
+             .choices = "refuse|close|edge",
+             .def = "refuse",
+             .help = "a client that sends no name" },
+      .fn = read_no_sni },
+    { .o = { .name = "unknown_sni",
+             .type = PST_OPT_STR,
+             .choices = "refuse|close|edge",
+             .def = "refuse",
+             .help = "a name that no edge has" },
+      .fn = read_unknown_sni },
+    { .o = { .name = "not_tls",
+             .type = PST_OPT_STR,
+             .choices = "refuse|close|edge",
+             .def = "refuse",
+             .help = "something else than TLS" },
+      .fn = read_not_tls },
+    { .o = { .name = "on_deny",
+             .type = PST_OPT_STR,
+             .choices = CONF_DENY_CHOICES,
+             .def = "close",
+             .help = "what a client sees that a module denies" },
+      .offset = offsetof(struct conf_listener, on_deny) },
+    { .o = { .name = "tcp", .type = PST_OPT_GROUP, .help = "as at the top level, for clients" },
+      .fn = read_tcp },
+    { .o = { .name = "timeouts", .type = PST_OPT_GROUP, .help = "hello and pending" },
+      .fn = read_timeouts },
+    { .o = { .name = "modules",
+             .type = PST_OPT_GROUP,
+             .flags = PST_OPT_LIST,
+             CONF_MEMBERS(conf_entry_keys),
+             .help = "before an edge is chosen" },
+      .fn = read_modules },
 };
 
 bool conf_listener_read(struct conf_priv *p, const config_setting_t *s, struct conf_listener *l)
 {
     l->where = conf_where_dup(p, s);
-    l->dual_stack = true;
-    l->unix_mode = 0660;
-    l->backlog = 4096;
+    conf_keys_default(conf_listener_keys, COUNT(conf_listener_keys), l);
+    l->unix_mode = CONF_SOCKET_MODE;
     l->tcp = p->conf->tcp;
     l->timeouts = p->conf->timeouts;
-    return conf_keys_read(p, s, keys, COUNT(keys), l);
+    return conf_keys_read(p, s, conf_listener_keys, COUNT(conf_listener_keys), l);
 }

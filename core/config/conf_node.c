@@ -40,8 +40,12 @@ const struct pst_option *conf_option_find(const struct conf_options *o, const ch
 
 bool conf_node_hidden(const struct conf_node *node, const char *key)
 {
-    return node->entry && (strcmp(key, "module") == 0 || strcmp(key, "enabled") == 0 ||
-                           strcmp(key, "enforce") == 0);
+    bool own = false;
+
+    for (size_t i = 0; i < sizeof(conf_entry_keys) / sizeof(conf_entry_keys[0]); i++) {
+        own = own || strcmp(key, conf_entry_keys[i].o.name) == 0;
+    }
+    return node->entry && own;
 }
 
 static bool is_aggregate(const config_setting_t *s)

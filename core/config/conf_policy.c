@@ -13,19 +13,27 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static const struct pst_option rule_options[] = {
-    { .name = "cidr", .type = PST_OPT_NET, .flags = PST_OPT_REQUIRED },
-    { .name = "action", .type = PST_OPT_STR, .flags = PST_OPT_REQUIRED, .choices = "allow|deny" },
-    { .name = "description", .type = PST_OPT_STR },
+/* Read by conf_reader_declare(), as the options of a module are. */
+static const struct conf_key rule_keys[] = {
+    { .o = { .name = "cidr",
+             .type = PST_OPT_NET,
+             .flags = PST_OPT_REQUIRED,
+             .help = "whom the rule is about" } },
+    { .o = { .name = "action",
+             .type = PST_OPT_STR,
+             .choices = "allow|deny",
+             .flags = PST_OPT_REQUIRED,
+             .help = "what becomes of them" } },
+    { .o = { .name = "description", .type = PST_OPT_STR, .help = "for people" } },
 };
 
-static const struct pst_option policy_options[] = {
-    { .name = "name", .type = PST_OPT_STR, .flags = PST_OPT_REQUIRED },
-    { .name = "rules",
-      .type = PST_OPT_GROUP,
-      .flags = PST_OPT_REQUIRED | PST_OPT_LIST,
-      .sub = rule_options,
-      .n_sub = COUNT(rule_options) },
+const struct conf_key conf_policy_keys[] = {
+    { .o = { .name = "name", .type = PST_OPT_STR, .flags = PST_OPT_REQUIRED, .help = "unique" } },
+    { .o = { .name = "rules",
+             .type = PST_OPT_GROUP,
+             .flags = PST_OPT_REQUIRED | PST_OPT_LIST,
+             CONF_MEMBERS(rule_keys),
+             .help = "what it says" } },
 };
 
 static void read_one(struct conf_priv *p, const config_setting_t *s)
@@ -44,8 +52,8 @@ static void read_one(struct conf_priv *p, const config_setting_t *s)
         return;
     }
     /* One with errors is made known all the same: who refers to it is not wrong. */
-    conf_reader_declare(&node->handle, policy_options, COUNT(policy_options),
-                        sizeof(policy_options[0]), PST_SCOPE_LISTENER | PST_SCOPE_EDGE);
+    conf_reader_declare(&node->handle, &conf_policy_keys[0].o, COUNT(conf_policy_keys),
+                        sizeof(conf_policy_keys[0]), PST_SCOPE_LISTENER | PST_SCOPE_EDGE);
     name_setting = config_setting_get_member(s, "name");
     if (name_setting == NULL || config_setting_type(name_setting) != CONFIG_TYPE_STRING ||
         !conf_name_read(p, name_setting, &name)) {

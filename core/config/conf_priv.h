@@ -10,10 +10,10 @@
 
 #include "core/base/arena.h"
 #include "core/config/conf.h"
+#include "plugin-api/pst_config.h"
 
 struct conf_errors;
 struct map;
-struct pst_option;
 
 /* One parsed file. Kept as long as the conf: strings and module nodes point into it. */
 struct conf_file {
@@ -84,6 +84,8 @@ const char *conf_path_from(struct conf_priv *p, const config_setting_t *s, const
 /* One of "a|b|c": *index says which. */
 bool conf_value_choice(struct conf_priv *p, const config_setting_t *s, const char *choices,
                        unsigned *index);
+/* Which of "a|b|c" a word is; false: none. */
+bool conf_choice_find(const char *choices, const char *word, unsigned *index);
 /* A duration in its largest whole unit: "5m". */
 const char *conf_ms_text(uint64_t ms, char out[32]);
 
@@ -100,26 +102,35 @@ bool conf_value_addr(struct conf_priv *p, const config_setting_t *s, enum conf_a
 
 /* --- conf_keys.c: groups with a fixed set of keys --------------------------------------------- */
 
-enum conf_kind {
-    CONF_KEY_STR,    /* const char *, not empty              */
-    CONF_KEY_PATH,   /* const char *, absolute               */
-    CONF_KEY_BOOL,   /* bool                                 */
-    CONF_KEY_U32,    /* uint32_t                             */
-    CONF_KEY_MS,     /* uint64_t, from a duration            */
-    CONF_KEY_CHOICE, /* an enum that counts from 0           */
-    CONF_KEY_FN      /* read by fn                           */
-};
-
+/*
+ * A key of the core's own, declared like an option of a module, so that conf_describe() and the
+ * manual tell what is read here. Without fn the type of the option is that of the member:
+ *
+ *   STR       const char *, not empty; with choices an enum that counts from 0
+ *   PATH      const char *, absolute
+ *   BOOL      bool
+ *   U64       uint32_t
+ *   DURATION  uint64_t, milliseconds
+ *
+ * With fn, choices are words for people, and fn and whoever sets the member's default heed them.
+ */
 struct conf_key {
-    const char *name;
-    enum conf_kind kind;
-    bool required;
+    struct pst_option o;
     size_t offset; /* into base */
-    uint64_t min, max;
-    const char *choices;
     bool (*fn)(struct conf_priv *p, const config_setting_t *s, void *base);
 };
 
+/* The members of a group, for a key of type GROUP. */
+#define CONF_MEMBERS(table) .sub = &(table)[0].o, .n_sub = sizeof(table) / sizeof((table)[0])
+
+/* A mode as it is written: "0660". */
+#define CONF_TEXT(n)      CONF_TEXT_OF(n)
+#define CONF_TEXT_OF(n)   #n
+#define CONF_SOCKET_MODE  0660
+#define CONF_CONTROL_MODE 0600
+
+/* Set the members of base that have a default in a table of n keys and no fn. */
+void conf_keys_default(const struct conf_key *keys, size_t n, void *base);
 /*
  * Read the members of group s into base by a table of n keys; absent ones leave base as it is.
  * Unknown keys, wrong types, and absence of required ones are added to the errors.
@@ -127,6 +138,9 @@ struct conf_key {
  */
 bool conf_keys_read(struct conf_priv *p, const config_setting_t *s, const struct conf_key *keys,
                     size_t n, void *base);
+/* The same where further keys are somebody else's. */
+bool conf_keys_read_own(struct conf_priv *p, const config_setting_t *s, const struct conf_key *keys,
+                        size_t n, void *base);
 /* An array or list; a single value instead is an error that says how to write it. */
 bool conf_want_list(struct conf_priv *p, const config_setting_t *s);
 
@@ -141,6 +155,20 @@ void conf_files_read_text(struct conf_priv *p, const char *text);
 bool conf_scan_file(struct conf_priv *p, const char *path, const char *include_dir);
 bool conf_scan_text(struct conf_priv *p, const char *path, const char *text, size_t n,
                     const char *include_dir, unsigned depth);
+
+/* The keys of postern.conf; those of the groups in it are their members. */
+extern const struct conf_key conf_top_keys[16];
+extern const struct conf_key conf_timeout_keys[8];
+extern const struct conf_key conf_tcp_keys[2];
+extern const struct conf_key conf_entry_keys[3]; /* of an entry of modules, beside the module's */
+extern const struct conf_key conf_resolver_keys[4];
+extern const struct conf_key conf_sandbox_keys[2];
+extern const struct conf_key conf_control_keys[4];
+extern const struct conf_key conf_metrics_keys[4];
+extern const struct conf_key conf_policy_keys[2];
+extern const struct conf_key conf_listener_keys[12];
+extern const struct conf_key conf_edge_keys[9];
+extern const struct conf_key conf_upstream_keys[5];
 
 /* conf_common.c: groups that several places carry. */
 enum conf_level { CONF_AT_TOP, CONF_AT_LISTENER, CONF_AT_EDGE };

@@ -14,19 +14,30 @@ static bool read_address(struct conf_priv *p, const config_setting_t *s, void *b
 }
 
 static const struct conf_key target_keys[] = {
-    { .name = "address", .kind = CONF_KEY_FN, .fn = read_address, .required = true },
-    { .name = "weight",
-      .kind = CONF_KEY_U32,
-      .offset = offsetof(struct conf_target, weight),
-      .min = 1,
-      .max = 256 },
-    { .name = "backup", .kind = CONF_KEY_BOOL, .offset = offsetof(struct conf_target, backup) },
+    { .o = { .name = "address",
+             .type = PST_OPT_ADDR,
+             .choices = "address|unix:path",
+             .flags = PST_OPT_REQUIRED,
+             .help = "where it is" },
+      .fn = read_address },
+    { .o = { .name = "weight",
+             .type = PST_OPT_U64,
+             .def = "1",
+             .min = 1,
+             .max = 256,
+             .help = "its share of the connections" },
+      .offset = offsetof(struct conf_target, weight) },
+    { .o = { .name = "backup",
+             .type = PST_OPT_BOOL,
+             .def = "false",
+             .help = "used when no other can be reached" },
+      .offset = offsetof(struct conf_target, backup) },
 };
 
 static bool target_read(struct conf_priv *p, const config_setting_t *s, struct conf_target *t)
 {
     t->where = conf_where_dup(p, s);
-    t->weight = 1;
+    conf_keys_default(target_keys, COUNT(target_keys), t);
     if (config_setting_type(s) == CONFIG_TYPE_STRING) {
         return read_address(p, s, t);
     }
@@ -66,31 +77,46 @@ static bool read_targets(struct conf_priv *p, const config_setting_t *s, void *b
     return true;
 }
 
-static const struct conf_key upstream_keys[] = {
-    { .name = "targets", .kind = CONF_KEY_FN, .fn = read_targets, .required = true },
-    { .name = "balance",
-      .kind = CONF_KEY_CHOICE,
-      .offset = offsetof(struct conf_upstream, balance),
-      .choices = "round-robin|least-conn|source-hash" },
-    { .name = "max_fails",
-      .kind = CONF_KEY_U32,
-      .offset = offsetof(struct conf_upstream, max_fails),
-      .max = 1000 },
-    { .name = "fail_timeout",
-      .kind = CONF_KEY_MS,
-      .offset = offsetof(struct conf_upstream, fail_timeout),
-      .min = 1,
-      .max = FAIL_TIMEOUT_MAX },
-    { .name = "tries",
-      .kind = CONF_KEY_U32,
-      .offset = offsetof(struct conf_upstream, tries),
-      .max = 1000 },
+const struct conf_key conf_upstream_keys[] = {
+    { .o = { .name = "targets",
+             .type = PST_OPT_GROUP,
+             .choices = "addresses and groups",
+             .flags = PST_OPT_REQUIRED | PST_OPT_LIST,
+             CONF_MEMBERS(target_keys),
+             .help = "addresses or groups" },
+      .fn = read_targets },
+    { .o = { .name = "balance",
+             .type = PST_OPT_STR,
+             .choices = "round-robin|least-conn|source-hash",
+             .def = "round-robin",
+             .help = "how to choose among them" },
+      .offset = offsetof(struct conf_upstream, balance) },
+    { .o = { .name = "max_fails",
+             .type = PST_OPT_U64,
+             .def = "3",
+             .min = 0,
+             .max = 1000,
+             .help = "failures that take a target out; 0: none" },
+      .offset = offsetof(struct conf_upstream, max_fails) },
+    { .o = { .name = "fail_timeout",
+             .type = PST_OPT_DURATION,
+             .def = "10s",
+             .min = 1,
+             .max = FAIL_TIMEOUT_MAX,
+             .help = "within which they count, and for how long it is out" },
+      .offset = offsetof(struct conf_upstream, fail_timeout) },
+    { .o = { .name = "tries",
+             .type = PST_OPT_U64,
+             .def = "0",
+             .min = 0,
+             .max = 1000,
+             .help = "attempts for one connection; 0: all targets" },
+      .offset = offsetof(struct conf_upstream, tries) },
 };
 
 bool conf_upstream_read(struct conf_priv *p, const config_setting_t *s, struct conf_upstream *u)
 {
-    u->max_fails = 3;
-    u->fail_timeout = 10000;
+    conf_keys_default(conf_upstream_keys, COUNT(conf_upstream_keys), u);
     switch (config_setting_type(s)) {
     case CONFIG_TYPE_STRING:
         if (!targets_alloc(p, u, 1) || !target_read(p, s, &u->targets[0])) {
@@ -102,7 +128,7 @@ bool conf_upstream_read(struct conf_priv *p, const config_setting_t *s, struct c
     case CONFIG_TYPE_ARRAY:
         return read_targets(p, s, u);
     case CONFIG_TYPE_GROUP:
-        return conf_keys_read(p, s, upstream_keys, COUNT(upstream_keys), u);
+        return conf_keys_read(p, s, conf_upstream_keys, COUNT(conf_upstream_keys), u);
     default:
         return conf_wrong_type(p, s, "an address, a list of them, or a group with \"targets\"");
     }

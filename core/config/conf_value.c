@@ -248,6 +248,18 @@ static const char *nearest_choice(const char *given, const char *choices, size_t
     return found;
 }
 
+bool conf_choice_find(const char *choices, const char *word, unsigned *index)
+{
+    *index = 0;
+    for (const char *c = choices; c != NULL; c = strchr(c, '|'), (*index)++) {
+        c += c != choices ? 1 : 0;
+        if (strlen(word) == strcspn(c, "|") && memcmp(word, c, strlen(word)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool conf_value_choice(struct conf_priv *p, const config_setting_t *s, const char *choices,
                        unsigned *index)
 {
@@ -257,13 +269,8 @@ bool conf_value_choice(struct conf_priv *p, const config_setting_t *s, const cha
     if (!conf_value_str(p, s, &z)) {
         return false;
     }
-    *index = 0;
-    for (const char *c = choices; c != NULL; c = strchr(c, '|'), (*index)++) {
-        c += c != choices ? 1 : 0;
-        n = strcspn(c, "|");
-        if (strlen(z) == n && memcmp(z, c, n) == 0) {
-            return true;
-        }
+    if (conf_choice_find(choices, z, index)) {
+        return true;
     }
     near = nearest_choice(z, choices, &n);
     if (near != NULL) {

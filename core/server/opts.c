@@ -23,7 +23,7 @@ static void usage(FILE *out)
         "  -V, --version       print versions, paths and the modules installed, and exit\n"
         "  -O, --options MODULE\n"
         "                      print the options that a module takes, and exit; a name, or the\n"
-        "                      path of a file\n"
+        "                      path of a file; " CORE_OPTIONS ": the keys of the core\n"
         "  -h, --help          print this and exit\n"
         "\n"
         "Postern runs in the foreground. HUP reloads, USR1 reopens logs, USR2 upgrades, TERM and\n"

@@ -178,6 +178,10 @@ int options_print(const char *conf_path, const char *module)
     char why[512] = "out of memory";
     const char *dir;
 
+    if (strcmp(module, CORE_OPTIONS) == 0) {
+        conf_describe_core(stdout);
+        return EXIT_OK;
+    }
     if (!module_dir_of(conf_path, &conf, &dir)) {
         goto out;
     }

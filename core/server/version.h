@@ -11,8 +11,10 @@ int version_print(const char *conf_path);
 
 /*
  * Print the options that a module declares. `module` is a name, looked for as above, or the path of
- * a file when it has a slash. Answers an exit code; what is wrong goes to stderr. [main]
+ * a file when it has a slash, or CORE_OPTIONS. Answers an exit code; what is wrong goes to stderr.
+ * [main]
  */
+#define CORE_OPTIONS "postern.conf"
 int options_print(const char *conf_path, const char *module);
 
 #endif

@@ -100,11 +100,6 @@ static int32_t load(const struct pst_host *host)
     return rc == PST_OK ? vars_setup(host) : rc;
 }
 
-static void unload(void)
-{
-    tls_lib_cleanup();
-}
-
 static const struct pst_hooks hooks = {
     .size = sizeof(hooks),
     .init = init,
@@ -127,7 +122,7 @@ static struct pst_module module = {
     .options = utls_options,
     .hooks = &hooks,
     .load = load,
-    .unload = unload,
+    .unload = tls_lib_cleanup,
 };
 
 const struct pst_module *postern_module_v1(void)

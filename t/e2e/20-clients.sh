@@ -62,7 +62,7 @@ assert_eq "wild q.w.test /s" "$BODY" "answer to s_client by wildcard"
 
 if [ -n "$(command -v gnutls-cli)" ]; then
     say "gnutls-cli"
-    printf 'GET /g HTTP/1.0\r\n\r\n' | timeout "$DEADLINE" gnutls-cli --port "$PORT" \
+    with_input $'GET /g HTTP/1.0\r\n\r\n' timeout "$DEADLINE" gnutls-cli --port "$PORT" \
         --sni-hostname b.test --verify-hostname b.test --x509cafile "$CERTS/ca.pem" 127.0.0.1 \
         >"$WORK/said" 2>&1 || fail "gnutls-cli"
     assert_grep 'The certificate is trusted' "$WORK/said"

@@ -5,20 +5,18 @@ import ctypes
 import os
 import socket
 import sys
-import termios
 import threading
 import time
-from array import array
-from fcntl import ioctl
 
 from hello_peers import noise
-from relay_peers import Pair, listen, read_exactly, read_to_end, reset, run, same, wait_for
+from relay_peers import Pair, listen, read_exactly, read_to_end, reset, run, same, unacknowledged, \
+    wait_for
 
 PID, LOG = int(sys.argv[1]), sys.argv[2]
 PORTS = [int(p) for p in sys.argv[3:]]
 USUAL, HALF, IDLE = ((PORTS[i], listen(PORTS[i + 1])) for i in (0, 2, 4))
 # What 22-halfclose.sh configures.
-HALF_CLOSE, IDLE_TIME = 0.4, 0.4
+HALF_CLOSE, IDLE_TIME = 1.5, 1.5
 
 ANSWER = noise(3 * 1024 * 1024, 4)
 
@@ -85,15 +83,21 @@ def half_close_over():
             p.logged(LOG, reason="idle", side="proxy", code="half-close-timeout")
 
 
+def trickle(sender, receiver, timer):
+    """A byte now and then, for twice as long as the timer."""
+    end = time.monotonic() + 2 * timer
+    while time.monotonic() < end:
+        time.sleep(timer / 8)
+        sender.sendall(b"x")
+        same("byte", b"x", read_exactly(receiver, 1))
+
+
 def half_close_busy():
     """the half_close timer leaves a connection alone on which bytes flow"""
     with Pair(*HALF) as p:
         p.client.shutdown(socket.SHUT_WR)
         same("half", (b"", "fin"), read_to_end(p.upstream))
-        for i in range(12):
-            time.sleep(HALF_CLOSE / 4)
-            p.upstream.sendall(bytes([i]))
-            same("byte", bytes([i]), read_exactly(p.client, 1))
+        trickle(p.upstream, p.client, HALF_CLOSE)
         p.upstream.close()
         same("end", (b"", "fin"), read_to_end(p.client))
         p.logged(LOG, reason="client_fin", code=None)
@@ -101,8 +105,8 @@ def half_close_busy():
 
 def idle_over():
     """the idle timer ends a silent connection"""
+    start = time.monotonic()
     with Pair(*IDLE) as p:
-        start = time.monotonic()
         same("client", (b"", "fin"), read_to_end(p.client))
         same("upstream", (b"", "fin"), read_to_end(p.upstream))
         if time.monotonic() - start < IDLE_TIME * 0.8:
@@ -114,19 +118,10 @@ def idle_busy():
     """the idle timer leaves a connection alone on which bytes flow in one direction"""
     for sender, receiver in (("client", "upstream"), ("upstream", "client")):
         with Pair(*IDLE) as p:
-            for i in range(12):
-                time.sleep(IDLE_TIME / 4)
-                getattr(p, sender).sendall(bytes([i]))
-                same("byte", bytes([i]), read_exactly(getattr(p, receiver), 1))
+            trickle(getattr(p, sender), getattr(p, receiver), IDLE_TIME)
             p.client.shutdown(socket.SHUT_WR)
             p.upstream.shutdown(socket.SHUT_WR)
             p.logged(LOG, code=None)
-
-
-def acknowledged(sock):
-    left = array("i", [0])
-    ioctl(sock, termios.TIOCOUTQ, left)
-    return left[0] == 0
 
 
 def resets():
@@ -137,7 +132,7 @@ def resets():
             with Pair(*USUAL) as p:
                 getattr(p, sender).sendall(said)
                 # A reset discards what its own kernel has not sent yet.
-                wait_for("acknowledgement", lambda: acknowledged(getattr(p, sender)))
+                wait_for("acknowledgement", lambda: unacknowledged(getattr(p, sender)) == 0)
                 if wait:
                     same("data", said, read_exactly(getattr(p, receiver), len(said)))
                 reset(getattr(p, sender))

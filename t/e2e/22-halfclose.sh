@@ -20,8 +20,8 @@ listeners = (
 edges = (
   { name = "usual"; upstream = "127.0.0.1:$USUAL_UP";
     tcp = { keepalive = "55s"; user_timeout = "66s"; }; },
-  { name = "half"; upstream = "127.0.0.1:$HALF_UP"; timeouts = { half_close = "400ms"; }; },
-  { name = "idle"; upstream = "127.0.0.1:$IDLE_UP"; timeouts = { idle = "400ms"; }; }
+  { name = "half"; upstream = "127.0.0.1:$HALF_UP"; timeouts = { half_close = "1500ms"; }; },
+  { name = "idle"; upstream = "127.0.0.1:$IDLE_UP"; timeouts = { idle = "1500ms"; }; }
 );
 EOC
 start_postern "$WORK/postern.conf"

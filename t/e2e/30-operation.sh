@@ -177,7 +177,7 @@ mv "$WORK/log" "$WORK/log.4.1"
 mkdir "$WORK/log"
 assert_status 1 "${CTL[@]}" reopen
 assert_grep 'not every file could be opened again' "$WORK/out"
-assert_grep 'the log cannot be reopened; the old file stays.*directory' "$WORK/log.4.1"
+wait_for_log 'the log cannot be reopened; the old file stays.*directory' "$WORK/log.4.1"
 rmdir "$WORK/log"
 assert_status 0 "${CTL[@]}" reopen
 kill -TERM "$POSTERN_PID"

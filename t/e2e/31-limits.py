@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The cases of 31-limits.sh, one for each run: 31-limits.py CASE PID LOG PORT UPSTREAM."""
+"""The cases of 31-limits.sh, one for each run: 31-limits.py CASE PID LOG PORT HASTY UPSTREAM."""
 import os
 import resource
 import select
-import socket
 import sys
 import time
 
@@ -11,7 +10,8 @@ from hello_peers import connect, hello, log_line, read_answer, records
 from relay_peers import FIRST, cpu_seconds, listen, memory, run, same, wait_for
 
 CASE = sys.argv[1]
-PID, LOG, PORT, UPSTREAM = int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
+PID, LOG = int(sys.argv[2]), sys.argv[3]
+PORT, HASTY, UPSTREAM = (int(a) for a in sys.argv[4:])
 listener = listen(UPSTREAM, backlog=4096)
 
 
@@ -126,10 +126,10 @@ def descriptors():
 def slowloris():
     """a ClientHello that comes byte by byte is cut at its deadline"""
     wire = records(hello(b"a.test"))
-    slow = [connect(PORT) for _ in range(20)]
-    silent = connect(PORT)
-    silent_source, source = silent.getsockname(), slow[0].getsockname()
     start = time.monotonic()
+    slow = [connect(HASTY) for _ in range(20)]
+    silent = connect(HASTY)
+    silent_source, source = silent.getsockname(), slow[0].getsockname()
     ended = {}
     for i, byte in enumerate(wire):
         for sock in slow:

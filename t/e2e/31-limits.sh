@@ -9,13 +9,14 @@ need python3
 # start_with SETTING WORKERS: the daemon with one more setting.
 start_with()
 {
-    free_ports PORT UPSTREAM
+    free_ports PORT HASTY UPSTREAM
     cat >"$WORK/postern.conf" <<EOC
 workers = $2;
 module_dir = "$MODULE_DIR";
 log = { level = "debug"; };
-timeouts = { hello = "1s"; };
-listeners = ( { name = "public"; address = "127.0.0.1:$PORT"; not_tls = "a"; } );
+timeouts = { hello = "60s"; };
+listeners = ( { name = "public"; address = "127.0.0.1:$PORT"; not_tls = "a"; },
+              { name = "hasty"; address = "127.0.0.1:$HASTY"; timeouts = { hello = "1s"; }; } );
 edges = ( { name = "a"; domains = [ "a.test" ]; upstream = "127.0.0.1:$UPSTREAM"; } );
 $1
 EOC
@@ -25,7 +26,7 @@ EOC
 # try CASE
 try()
 {
-    python_test 31-limits.py "$1" "$POSTERN_PID" "$POSTERN_LOG" "$PORT" "$UPSTREAM"
+    python_test 31-limits.py "$1" "$POSTERN_PID" "$POSTERN_LOG" "$PORT" "$HASTY" "$UPSTREAM"
     stop_postern
 }
 

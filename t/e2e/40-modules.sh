@@ -15,11 +15,12 @@ edge()
     printf '  modules = ( { module = "live-pending"; %s } ); %s },\n' "$2" "${3:-}"
 }
 
+SHORT='timeouts = { pending = "400ms"; };'
 cat >"$WORK/postern.conf" <<EOC
 workers = 2;
 module_dir = "$MODULE_DIR";
 log = { target = "stderr"; level = "debug"; };
-timeouts = { pending = "400ms"; };
+timeouts = { pending = "60s"; };
 listeners = (
   { name = "public"; address = "127.0.0.1:$PORT"; unknown_sni = "tunnel"; },
   { name = "inner"; address = "127.0.0.1:$INNER"; unknown_sni = "far"; },
@@ -30,10 +31,10 @@ edges = (
   $(edge any 'mode = "any";')
   $(edge deny 'mode = "deny"; delay = "20ms";')
   $(edge shadow 'mode = "deny"; delay = "20ms"; enforce = false;')
-  $(edge never 'mode = "never";')
-  $(edge late 'mode = "late"; delay = "700ms";')
+  $(edge never 'mode = "never";' "$SHORT")
+  $(edge late 'mode = "late"; delay = "700ms";' "$SHORT")
   $(edge forgotten 'mode = "forgotten";')
-  $(edge dies 'mode = "never";' 'timeouts = { pending = "60s"; };')
+  $(edge dies 'mode = "never";')
   { name = "tunnel"; modules = ( { module = "live-tunnel"; into = "inner"; } ); },
   { name = "lost"; domains = [ "lost.test" ]; upstream = "127.0.0.1:$UPSTREAM";
     modules = ( { module = "live-tunnel"; into = "inner"; forgets = true; } ); },

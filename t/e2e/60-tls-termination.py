@@ -10,11 +10,10 @@ import socket
 import ssl
 import sys
 import threading
-import time
 
 from hello_peers import SUITES, connect, hello, noise, record
 from relay_peers import listen, log_line, memory, read_exactly, read_to_end, reset, run, same, \
-    wait_for
+    until_stalled, wait_for
 from tls_peers import Client, client_context, tiny_records
 
 PID, LOG, PORT, CA, UPSTREAM, CERTS = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4], \
@@ -152,7 +151,7 @@ def slow_client():
                                                   p.upstream.shutdown(socket.SHUT_WR)))
         before = memory(PID)
         thread.start()
-        time.sleep(0.5)
+        until_stalled(p.upstream)
         grown = memory(PID) - before
         if not os.environ.get("SANITIZERS") and not os.environ.get("POSTERN_WRAP"):
             same("kept for it at most 4 MiB", True, grown < 4 << 20)

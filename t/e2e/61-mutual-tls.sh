@@ -244,7 +244,7 @@ lets_nobody_in()
     ! grep -q '^answered' "$WORK/out"
 }
 
-ca -gencrl -out ca.crl -crl_nextupdate "$(date -u -d '+8 seconds' +%Y%m%d%H%M%SZ)"
+ca -gencrl -out ca.crl -crl_nextupdate "$(date -u -d '+12 seconds' +%Y%m%d%H%M%SZ)"
 configure "$WORK/postern.conf" "$(guarded require "$CA $CRL")"
 start_postern "$WORK/postern.conf"
 expect yes openssl require 1.3 second

@@ -4,14 +4,13 @@ port, the folder of certificates, the ports of three upstreams that are made her
 are a lot."""
 import hashlib
 import random
-import socket
 import ssl
 import sys
 import threading
 import time
 
 from hello_peers import DEADLINE, log_line, noise
-from relay_peers import listen, read_exactly, reset, run, same
+from relay_peers import listen, reset, run, same, until_stalled
 from tls_peers import Client, client_context
 
 PID, LOG, PORT, CERTS = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
@@ -225,7 +224,7 @@ def slow_client():
         thread = threading.Thread(target=lambda: (p.upstream.write(data),
                                                   p.upstream.close_notify()))
         thread.start()
-        thread.join(0.5)
+        until_stalled(p.upstream.sock)
         same("the upstream waits", True, thread.is_alive())
         same("data", (True, "close_notify"),
              (lambda r: (r[0] == data, r[1]))(p.client.read_to_end()))
@@ -289,7 +288,7 @@ def stall():
         p.end()
         p.logged(tries="2", reason="client_fin")
     thread.join()
-    same("took the deadline", True, 1.5 < time.monotonic() - begin < DEADLINE)
+    same("took the deadline", True, 2.5 < time.monotonic() - begin)
     held[0].close()
 
 

@@ -141,7 +141,7 @@ cat >"$WORK/postern.conf" <<EOC
 workers = 2;
 module_dir = "$MODULE_DIR";
 log = { level = "debug"; };
-timeouts = { handshake = "2s"; };
+timeouts = { handshake = "60s"; hello = "60s"; };
 listeners = ( { name = "public"; address = "127.0.0.1:$PORT"; },
               { name = "inner"; address = "127.0.0.1:$INNER"; unknown_sni = "far"; } );
 edges = (
@@ -173,7 +173,8 @@ $(edge lost "$(at "$OTHER" "$CLOSED")" "$A")
 $(edge nosession "$(at "$GOOD")" "$A sessions = false;")
 $(edge echo "$(at "$ECHO")" "$A sessions = false;")
 $(edge pair "{ max_fails = 0; targets = $(at "$ECHO" "$ECHO"); }" "$A sessions = false;")
-$(edge stall "{ targets = ( \"127.0.0.1:$STALL\", { address = \"127.0.0.1:$ECHO\"; backup = true; } ); }" "$A")
+$(edge stall "{ targets = ( \"127.0.0.1:$STALL\", { address = \"127.0.0.1:$ECHO\"; backup = true; } ); }" "$A" |
+    sed 's/^{/{ timeouts = { handshake = "3s"; };/')
 $(for i in 0 1 2 3; do edge "flaky$i" "$(at "$FLAKY")" "$A"; done)
 { name = "alpn"; domains = [ "alpn.front.test" ]; upstream = "127.0.0.1:$ECHO";
   modules = ( { module = "tls-termination"; terminate_at = "edge"; alpn = [ "h2", "http/1.1" ];

@@ -76,6 +76,7 @@ cat >"$WORK/postern.conf" <<EOC
 workers = 2;
 module_dir = "$MODULE_DIR";
 log = { level = "debug"; };
+timeouts = { hello = "60s"; };
 listeners = (
     { name = "takes"; address = "127.0.0.1:$TAKES"; not_tls = "close"; modules = (
         { module = $ACCEPT },

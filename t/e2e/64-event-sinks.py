@@ -293,10 +293,10 @@ def overflow():
         def slowly():
             while not done.is_set():
                 try:
-                    data.extend(os.read(fd, 4096))
+                    data.extend(os.read(fd, 65536 if hurry.is_set() else 4096))
                 except BlockingIOError:
                     pass
-                done.wait(0.005 if how == "block" or hurry.is_set() else 0.05)
+                done.wait(0.001 if hurry.is_set() else 0.005 if how == "block" else 0.05)
 
         reader = threading.Thread(target=slowly, daemon=True)
         if how == "block":

@@ -9,11 +9,11 @@
 . "${top_srcdir:-.}/t/e2e/tls_lib.sh"
 
 need python3
-free_ports PORT UPSTREAM
+free_ports PORT PATIENT UPSTREAM
 export POSTERN MODULE_DIR DEADLINE
 certificate storm ca "$EC_P256" "subjectAltName=DNS:ends.test,DNS:demands.test,DNS:narrow.test,DNS:served.test"
 
-python_test 70-tls-storm.py "$WORK" "$CERTS" "$PORT" "$UPSTREAM" "${STORM_STEP:-7}"
+python_test 70-tls-storm.py "$WORK" "$CERTS" "$PORT" "$PATIENT" "$UPSTREAM" "${STORM_STEP:-7}"
 
 [ -z "${SANITIZERS:-}${POSTERN_WRAP:-}" ] || exit 0
 need valgrind
@@ -21,7 +21,8 @@ export POSTERN_WRAP="valgrind --quiet --leak-check=full --errors-for-leak-kinds=
  --show-leak-kinds=definite --track-fds=yes --error-exitcode=99 --log-file=$WORK/valgrind.log"
 LOGS+=("$WORK/valgrind.log")
 DEADLINE=60
-python_test 70-tls-storm.py "$WORK" "$CERTS" "$PORT" "$UPSTREAM" "${STORM_VALGRIND_STEP:-97}"
+python_test 70-tls-storm.py "$WORK" "$CERTS" "$PORT" "$PATIENT" "$UPSTREAM" \
+    "${STORM_VALGRIND_STEP:-97}"
 assert_grep 'FILE DESCRIPTORS: ' "$WORK/valgrind.log"
 LEFT=$(awk '/ Open /{open = $0; next} open != "" && !/inherited from parent/{print open}
     {open = ""}' "$WORK/valgrind.log")

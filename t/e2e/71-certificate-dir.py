@@ -35,10 +35,11 @@ def measure(pid, log, count, limit):
     def answered():
         with open(log, encoding="utf-8") as f:
             return 'msg="reloaded"' in f.read()
-    wait_for("answer to a reload", answered)
+    # It is the CPU time that counts: how long that takes is up to who else is there.
+    wait_for("answer to a reload", lambda: answered() or cpu_seconds(pid) - start > limit, 20 * limit)
+    same("answered in %.0f s of CPU time" % limit, True, answered())
     took, each = cpu_seconds(pid) - start, (memory(pid) - before) / count
     print("%d certificates: %.2f s, %.1f KiB for each" % (count, took, each / 1024))
-    same("in time", True, took < limit)
     same("at most 40 KiB", True, each < 40960)
 
 

@@ -118,7 +118,7 @@ done
 # --- age and reload ---------------------------------------------------------------------------
 
 cp "$CERTS/a.ocsp" "$CERTS/good.ocsp"
-until_in "$CERTS/a.ocsp" 6
+until_in "$CERTS/a.ocsp" 10
 reload_postern
 stapled a.test || fail "no response while it is good"
 wait_until "$DEADLINE" not_stapled a.test || fail "a response that has expired"

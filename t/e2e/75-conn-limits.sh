@@ -30,7 +30,7 @@ listeners = (
   { name = "silent"; address = "127.0.0.1:$SILENT"; not_tls = "free";
     modules = ( { module = "conn-limits"; max_preread = 4; max_preread_per_client = 2; } ); },
   { name = "penalty"; address = "127.0.0.1:$PENALTY";
-    modules = ( { module = "conn-limits"; max_failures = "3/1m"; penalty = "2s"; } ); },
+    modules = ( { module = "conn-limits"; max_failures = "3/1m"; penalty = "8s"; } ); },
   { name = "shadow"; address = "127.0.0.1:$SHADOW"; not_tls = "free";
     modules = ( { module = "conn-limits"; enforce = false; max_conns = 1; } ); },
   { name = "proxied"; address = "127.0.0.1:$PROXIED"; not_tls = "free";
@@ -73,7 +73,7 @@ for i in 1 2 3; do
 done
 visit 127.0.0.1 || fail "no answer within max_failures"
 hello_to "$PENALTY" nobody4.test
-wait_for_log 'too many failed handshakes: 127\.0\.0\.1/32 is refused for 2000 ms' "$POSTERN_LOG"
+wait_for_log 'too many failed handshakes: 127\.0\.0\.1/32 is refused for 8000 ms' "$POSTERN_LOG"
 visit 127.0.0.1 && fail "an answer under penalty"
 wait_for_log 'client=127\.0\.0\.1:.* stage=on_accept module=conn-limits code=limit-penalty' \
     "$POSTERN_LOG"

@@ -130,6 +130,7 @@ def commands():
     wait_for("a connection that says nothing", lambda: "hello" in [
         r["state"] for r in ctl.rows("connections")])
     silent.close()
+    wait_for("its end", lambda: len(ctl.rows("connections")) == 3)
 
     case("kill really ends them")
     same("killed", [{"killed": 1}], ctl.rows("kill", str(row["id"])))
@@ -144,9 +145,8 @@ def commands():
     same("by client", [{"killed": 1}], ctl.rows("kill", "--client", "127.0.0.1/32"))
     same("ended", True, ended(socks[0]))
     same("nobody left", [{"killed": 0}], ctl.rows("kill", "--client", "127.0.0.0/8"))
-    same("reasons", 3, len(daemon.found('msg="connection closed".* reason=killed')))
-    same("who asked", True, bool(daemon.found("msg=\"?control\"? request=.*kill edge=b.* uid=%d" %
-                                              os.getuid())))
+    daemon.wait_log('msg="connection closed".* reason=killed', times=3)
+    daemon.wait_log("msg=\"?control\"? request=.*kill edge=b.* uid=%d" % os.getuid())
 
     case("log-level")
     same("level", [{"level": "debug"}], ctl.rows("log-level"))

@@ -7,7 +7,7 @@ import socket
 import sys
 
 from hello_peers import DEADLINE
-from relay_peers import FIRST, Pair, ask, listen, read_exactly, run, same, wait_for
+from relay_peers import FIRST, Pair, listen, read_exactly, run, same, wait_for
 
 CASE, WHO = sys.argv[1:3]
 PORT, QUEUE, ECHO = (int(a) for a in sys.argv[3:])
@@ -183,13 +183,15 @@ def watchdog():
     silent = 'msg="a worker does not answer; the watchdog is not told"'
     wait_for("line in the log", lambda: log().count(silent) >= 1)
     m.sock.setblocking(False)
-    try:
-        while True:
-            same("sign of life", ["WATCHDOG=1"], m.hear())
-    except BlockingIOError:
-        pass
-    seen = log().count(silent)
-    wait_for("more of them", lambda: log().count(silent) >= seen + 2)
+    # A busy machine can be late once, too: what counts is that it stays so.
+    for _ in range(2):
+        try:
+            while True:
+                same("sign of life", ["WATCHDOG=1"], m.hear())
+        except BlockingIOError:
+            pass
+        seen = log().count(silent)
+        wait_for("more of them", lambda n=seen: log().count(silent) >= n + 2)
     try:
         raise AssertionError("heard %r" % m.hear())
     except BlockingIOError:

@@ -159,9 +159,6 @@ script()
     mv "$BINARY.new" "$BINARY"
 }
 
-configure 2 'timeouts = { drain = "20s"; upgrade = "500ms"; };'
-sed -i '/upgrade = "60s"/d' "$CONF"
-reload_postern
 mv "$BINARY" "$WORK/good"
 wrong_program 'text="cannot execute .*: No such file or directory"'
 script 'echo "no such library" >&2; exit 3'
@@ -169,6 +166,10 @@ wrong_program 'msg="the new process says" text="no such library"'
 wrong_program 'exit_status=3'
 script 'kill -SEGV $$'
 wrong_program 'signal=11'
+# From here on none gets the time to start.
+configure 2 'timeouts = { drain = "20s"; upgrade = "500ms"; };'
+sed -i '/upgrade = "60s"/d' "$CONF"
+reload_postern
 script 'exec sleep 600'
 wrong_program 'reason="it is not ready in time"'
 script 'exec cat /dev/zero >&2'

@@ -32,12 +32,12 @@ daemon = Faulty(FOLDER, level="debug", workers=1, settings=settings)
 ctl = Control(SOCKET)
 
 
-def configure(folder=FOLDER, upstream='"127.0.0.1:%d"' % UPSTREAM, log=True, timeouts=""):
+def configure(folder=FOLDER, upstream='"127.0.0.1:%d"' % UPSTREAM, log=True, idle="1m"):
     modules = module("event-logging", sink="file:%s/events.json" % folder) if log else ""
     daemon.configure(
         ['name = "public"; address = "127.0.0.1:%d"; not_tls = "all"; modules = ( %s );' % (PORT, modules)],
-        ['name = "all"; upstream = %s; timeouts = { connect = "1s"; idle = "1s"; half_close = "2s"; %s };'
-         % (upstream, timeouts)])
+        ['name = "all"; upstream = %s; timeouts = { connect = "5s"; idle = "%s"; half_close = "2s"; };'
+         % (upstream, idle)])
 
 
 def case(name):
@@ -60,13 +60,13 @@ def limit(n):
 # --- descriptors ------------------------------------------------------------------------------
 
 
-def arrive(upstream):
+def arrive(upstream, patience):
     """Two connections at once: "served" or "refused" each; whatever waits is let go."""
     clients = [connect(PORT) for _ in range(2)]
     for c in clients:
         c.sendall(FIRST)
-        c.settimeout(0.3)
-    upstream.settimeout(0.05)
+        c.settimeout(patience)
+    upstream.settimeout(patience / 4)
     held, became = [], []
     for c in clients:
         try:
@@ -100,7 +100,8 @@ def descriptors(upstream):
     for more in range(0, 9):
         limit(free[more])  # so that there are `more` left
         began, cpu = time.monotonic(), cpu_seconds(daemon.process.pid)
-        became = arrive(upstream)
+        # With the last number both are served, however long it takes.
+        became = arrive(upstream, DEADLINE if more == 8 else 0.3)
         seen.append(became)
         spent = cpu_seconds(daemon.process.pid) - cpu
         same("CPU time of %.1f s with %d descriptors" % (time.monotonic() - began, more), True,
@@ -157,6 +158,8 @@ def disk(upstream):
 
 def clocks(upstream):
     case("jumps of the wall clock: no deadline follows, ages stay")
+    configure(idle="1s")
+    daemon.reload()
     for jump in (3600, -3600, 86400, -86400):
         uptime = ctl.rows("status")[0]["uptime_s"]
         with Pair(PORT, upstream) as pair:
@@ -216,7 +219,7 @@ def child(port):
 
 def upstreams():
     case("an upstream is killed in the middle: the client hears of it at once")
-    configure(upstream='"127.0.0.1:%d"' % BLACK)
+    configure(upstream='"127.0.0.1:%d"' % BLACK, idle="2s")
     daemon.reload()
     for how in (signal.SIGKILL, signal.SIGSTOP):
         process = child(BLACK)
@@ -224,13 +227,11 @@ def upstreams():
             sock.sendall(FIRST)
             read_exactly(sock, 1000000)
             process.send_signal(how)
-            began = time.monotonic()
             read_to_end(sock)
-            took = time.monotonic() - began
-        if how == signal.SIGSTOP:
-            same("a stopped one is cut by the idle deadline, after %.1f s" % took, True, 0.5 < took < 6)
-        else:
-            same("the end came after %.1f s" % took, True, took < 1.5)
+            source = sock.getsockname()
+        event = File(os.path.join(FOLDER, "events.json")).wait(source)
+        # A stopped one is cut by the idle deadline, a dead one before that.
+        same("reason", how == signal.SIGSTOP, event["object"]["close"]["reason"] == "idle")
         process.kill()
         process.wait()
 
@@ -243,7 +244,7 @@ def tls_edge(targets, *modules):
     daemon.configure(
         ['name = "public"; address = "127.0.0.1:%d"; not_tls = "all"; modules = ( %s );' % (PORT, log)],
         ['name = "all"; upstream = { targets = ( %s ); max_fails = 0; }; modules = ( %s ); '
-         'timeouts = { handshake = "1500ms"; connect = "1s"; };' % (targets, ", ".join(modules))])
+         'timeouts = { handshake = "4s"; connect = "5s"; };' % (targets, ", ".join(modules))])
     daemon.reload()
 
 

@@ -281,14 +281,34 @@ curl_to()
         --resolve "$name:$port:127.0.0.1" "$@" "https://$name:$port$path"
 }
 
+# with_input TEXT COMMAND...: its input is TEXT, and stays open until it ends: some clients end with
+# their input, whether or not an answer has come. One that ends before it has read is no error here:
+# SIGPIPE then ends a subshell. Answers its status.
+with_input()
+{
+    local text=$1 pid status=0
+    shift
+    rm -f "$WORK/input"
+    mkfifo "$WORK/input"
+    "$@" <"$WORK/input" &
+    pid=$!
+    exec 9>"$WORK/input"
+    (printf '%s' "$text" >&9) 2>/dev/null || true
+    wait "$pid" || status=$?
+    exec 9>&-
+    return "$status"
+}
+
 assert_eq()
 {
     [ "$1" = "$2" ] || fail "${3:-value}: expected \"$1\", got \"$2\""
 }
 
-# assert_grep PATTERN FILE, assert_no_grep PATTERN FILE: extended regular expressions.
+# assert_grep PATTERN FILE, assert_no_grep PATTERN FILE: extended regular expressions. What has been
+# said may still be on its way to a log, which the daemon lets a thread of its own write.
 assert_grep()
 {
+    [[ " ${LOGS[*]} " != *" $2 "* ]] || wait_until "$DEADLINE" grep -qE -e "$1" "$2" || true
     grep -qE -e "$1" "$2" || fail "no \"$1\" in ${2##*/}"
 }
 

@@ -6,8 +6,11 @@ The daemon's listeners are to have not_tls = <edge>, so that bytes need not be T
 import os
 import socket
 import struct
+import termios
 import threading
 import time
+from array import array
+from fcntl import ioctl
 
 from hello_peers import DEADLINE, connect, log_line
 
@@ -15,9 +18,9 @@ from hello_peers import DEADLINE, connect, log_line
 FIRST = b"D"
 
 
-def wait_for(what, condition):
+def wait_for(what, condition, seconds=DEADLINE):
     """Until condition() is true; its value."""
-    end = time.monotonic() + DEADLINE
+    end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
@@ -64,6 +67,34 @@ def read_to_end(sock):
             data += part
     except ConnectionResetError:
         return bytes(data), "rst"
+
+
+def unacknowledged(sock):
+    """Bytes of ours that the other end's kernel has not taken."""
+    left = array("i", [0])
+    ioctl(sock, termios.TIOCOUTQ, left)
+    return left[0]
+
+
+def without_room(sock):
+    """Bytes of ours that the other end's kernel has no room for: none are on their way there."""
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+    packets = struct.unpack_from("=I", info, 24)[0]  # tcpi_unacked
+    return unacknowledged(sock) if packets == 0 else 0
+
+
+def until_stalled(sock):
+    """Somebody sends on this socket: until the other end has stopped to read from it."""
+    last, times = 0, 0
+
+    def stalled():
+        nonlocal last, times
+        now = without_room(sock)
+        times = times + 1 if now == last > 0 else 0
+        last = now
+        return times == 10
+
+    wait_for("standstill", stalled)
 
 
 def reset(sock):

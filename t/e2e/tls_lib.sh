@@ -114,7 +114,8 @@ configure()
 ${SETTINGS:-workers = 2;}
 module_dir = "$MODULE_DIR";
 log = { level = "debug"; };
-listeners = ( { name = "public"; address = "127.0.0.1:$PORT"; ${LISTENER:-} } );
+listeners = ( { name = "public"; address = "127.0.0.1:$PORT"; timeouts = { hello = "60s"; };
+                ${LISTENER:-} } );
 edges = (
 $all
 );
@@ -148,23 +149,14 @@ by_openssl()
             >"$WORK/out" 2>&1 || true
 }
 
-# Its input stays open until the answer or the refusal has come: at the end of it gnutls-cli ends. It
-# may have been refused before anything is said to it: SIGPIPE then ends the subshell only.
 by_gnutls()
 {
-    local name=$1 version=$2 cert=$3 given=() pid
+    local name=$1 version=$2 cert=$3 given=()
     shift 3
     [ "$cert" = none ] || given=(--x509certfile "$CERTS/$cert.pem" --x509keyfile "$CERTS/$cert.key")
     [[ " $* " == *" --priority "* ]] || set -- --priority "NORMAL:-VERS-ALL:+VERS-TLS$version" "$@"
-    rm -f "$WORK/request"
-    mkfifo "$WORK/request"
-    timeout "$DEADLINE" gnutls-cli --x509cafile "$CERTS/ca.pem" --sni-hostname "$name.test" \
+    with_input "GET /$version HTTP/1.1"$'\r\n'"Host: $name.test"$'\r\nConnection: close\r\n\r\n' \
+        timeout "$DEADLINE" gnutls-cli --x509cafile "$CERTS/ca.pem" --sni-hostname "$name.test" \
         --verify-hostname "$name.test" --port "$PORT" "${given[@]}" "$@" 127.0.0.1 \
-        <"$WORK/request" >"$WORK/out" 2>&1 &
-    pid=$!
-    exec 9>"$WORK/request"
-    (printf 'GET /%s HTTP/1.1\r\nHost: %s.test\r\nConnection: close\r\n\r\n' "$version" "$name" \
-        >&9) 2>/dev/null || true
-    wait "$pid" || true
-    exec 9>&-
+        >"$WORK/out" 2>&1 || true
 }

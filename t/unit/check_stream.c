@@ -9,89 +9,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/base/clock.h"
 #include "core/base/err.h"
 #include "t/harness/mem_stream.h"
 #include "t/unit/rig.h"
 #include "t/unit/xor_stream.h"
 
-static struct loop *loop;
-static struct stream *s;
-static int far;
-static unsigned seen, calls;
-
-static void on_ready(void *arg, unsigned events)
-{
-    (void)arg;
-    seen |= events;
-    calls++;
-}
-
-static void turn(void)
-{
-    loop_step(loop, false);
-}
-
-/* Wait until `events` were told, or fail. */
-static void until_seen(unsigned events)
-{
-    uint64_t deadline = clock_ns() + (uint64_t)RIG_DEADLINE_MS * 1000000;
-
-    while ((seen & events) != events) {
-        ck_assert(clock_ns() < deadline);
-        turn();
-    }
-}
-
-static void open_fd(int fd[2])
-{
-    loop = loop_new();
-    ck_assert_ptr_nonnull(loop);
-    far = fd[0];
-    s = stream_raw_new(loop, fd[1]);
-    ck_assert_ptr_nonnull(s);
-    stream_on_ready(s, on_ready, NULL);
-    seen = calls = 0;
-}
-
-static void open_tcp(void)
-{
-    int fd[2];
-
-    rig_tcp_pair(fd, 0);
-    open_fd(fd);
-}
+static struct rig_stream one;
 
 static void open_packet(void)
 {
     int fd[2];
 
     rig_unix_pair(fd, SOCK_SEQPACKET);
-    open_fd(fd);
-}
-
-static void shut(void)
-{
-    stream_free(s, PST_CLOSE_GRACEFUL);
-    if (far >= 0) {
-        close(far);
-    }
-    loop_free(loop);
-}
-
-static int64_t read_some(struct stream *from, char *p, size_t n)
-{
-    struct pst_iov v = { (uint8_t *)p, n };
-    return stream_read(from, &v, 1);
-}
-
-static int64_t write_z(struct stream *to, const char *z)
-{
-    uint8_t b[256];
-    const struct pst_iov v = { b, strlen(z) };
-
-    memcpy(b, z, strlen(z));
-    return stream_write(to, &v, 1);
+    rig_stream_open(&one, fd);
 }
 
 static void set_prefix(struct stream *to, const char *z)
@@ -109,27 +39,27 @@ START_TEST(reads_writes_and_counts)
     char b[64], c[2];
     struct pst_iov v[2] = { { (uint8_t *)c, 2 }, { (uint8_t *)b, sizeof(b) } };
 
-    open_tcp();
-    ck_assert_int_eq(read_some(s, b, sizeof(b)), PST_WANT_READ);
-    ck_assert_int_eq(send(far, "hello", 5, 0), 5);
-    stream_interest(s, PST_STREAM_READ);
-    until_seen(PST_STREAM_READ);
-    ck_assert_int_eq(stream_read(s, v, 2), 5);
+    rig_stream_open_tcp(&one);
+    ck_assert_int_eq(rig_read(one.s, b, sizeof(b)), PST_WANT_READ);
+    ck_assert_int_eq(send(one.far, "hello", 5, 0), 5);
+    stream_interest(one.s, PST_STREAM_READ);
+    rig_stream_until(&one, PST_STREAM_READ);
+    ck_assert_int_eq(stream_read(one.s, v, 2), 5);
     ck_assert_mem_eq(c, "he", 2);
     ck_assert_mem_eq(b, "llo", 3);
     v[1].n = 3;
-    ck_assert_int_eq(stream_write(s, v, 2), 5);
-    ck_assert_int_eq(recv(far, b, sizeof(b), 0), 5);
-    ck_assert_uint_eq(stream_bytes_in(s), 5);
-    ck_assert_uint_eq(stream_bytes_out(s), 5);
-    stream_count(s, 10, 20);
-    ck_assert_uint_eq(stream_bytes_in(s), 15);
-    ck_assert_uint_eq(stream_bytes_out(s), 25);
-    ck_assert_int_eq(stream_shutdown_write(s), PST_OK);
-    ck_assert_int_eq(recv(far, b, sizeof(b), 0), 0);
-    ck_assert_int_eq(stream_handshake(s), PST_OK);
-    ck_assert_int_eq(stream_direct_fd(s, PST_STREAM_READ), stream_fd(s));
-    shut();
+    ck_assert_int_eq(stream_write(one.s, v, 2), 5);
+    ck_assert_int_eq(recv(one.far, b, sizeof(b), 0), 5);
+    ck_assert_uint_eq(stream_bytes_in(one.s), 5);
+    ck_assert_uint_eq(stream_bytes_out(one.s), 5);
+    stream_count(one.s, 10, 20);
+    ck_assert_uint_eq(stream_bytes_in(one.s), 15);
+    ck_assert_uint_eq(stream_bytes_out(one.s), 25);
+    ck_assert_int_eq(stream_shutdown_write(one.s), PST_OK);
+    ck_assert_int_eq(recv(one.far, b, sizeof(b), 0), 0);
+    ck_assert_int_eq(stream_handshake(one.s), PST_OK);
+    ck_assert_int_eq(stream_direct_fd(one.s, PST_STREAM_READ), stream_fd(one.s));
+    rig_stream_close(&one);
 }
 END_TEST
 
@@ -138,34 +68,34 @@ START_TEST(end_and_reset)
     char b[8];
     const struct linger now = { .l_onoff = 1, .l_linger = 0 };
 
-    open_tcp();
+    rig_stream_open_tcp(&one);
     if (_i == 1) {
-        ck_assert_int_eq(setsockopt(far, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+        ck_assert_int_eq(setsockopt(one.far, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
     }
-    close(far);
-    far = -1;
-    stream_interest(s, PST_STREAM_READ);
-    until_seen(PST_STREAM_READ);
-    ck_assert_int_eq(read_some(s, b, sizeof(b)), _i == 1 ? PST_ERR_RESET : 0);
-    ck_assert_int_eq(stream_errno(s), _i == 1 ? ECONNRESET : 0);
-    shut();
+    close(one.far);
+    one.far = -1;
+    stream_interest(one.s, PST_STREAM_READ);
+    rig_stream_until(&one, PST_STREAM_READ);
+    ck_assert_int_eq(rig_read(one.s, b, sizeof(b)), _i == 1 ? PST_ERR_RESET : 0);
+    ck_assert_int_eq(stream_errno(one.s), _i == 1 ? ECONNRESET : 0);
+    rig_stream_close(&one);
 }
 END_TEST
 
 /* SIGPIPE would kill this process: nobody ignores it here. */
 START_TEST(writing_to_nobody)
 {
-    struct pst_iov v[2] = { { (uint8_t *)&far, 1 }, { (uint8_t *)&far, 1 } };
+    struct pst_iov v[2] = { { (uint8_t *)&one.far, 1 }, { (uint8_t *)&one.far, 1 } };
     int fd[2];
 
     rig_unix_pair(fd, SOCK_STREAM);
-    open_fd(fd);
-    close(far);
-    far = -1;
-    ck_assert_int_eq(write_z(s, "x"), PST_ERR_RESET);
-    ck_assert_int_eq(stream_write(s, v, 2), PST_ERR_RESET);
-    ck_assert_int_eq(stream_errno(s), EPIPE);
-    shut();
+    rig_stream_open(&one, fd);
+    close(one.far);
+    one.far = -1;
+    ck_assert_int_eq(rig_write(one.s, "x"), PST_ERR_RESET);
+    ck_assert_int_eq(stream_write(one.s, v, 2), PST_ERR_RESET);
+    ck_assert_int_eq(stream_errno(one.s), EPIPE);
+    rig_stream_close(&one);
 }
 END_TEST
 
@@ -173,68 +103,68 @@ START_TEST(closing_as_told)
 {
     char b[8];
 
-    open_tcp();
-    stream_interest(s, PST_STREAM_READ | PST_STREAM_WRITE);
-    stream_free(s, _i == 0 ? PST_CLOSE_GRACEFUL : PST_CLOSE_ABORT);
-    s = NULL;
-    evutil_make_socket_nonblocking(far);
-    ck_assert_int_eq(recv(far, b, sizeof(b), 0), _i == 0 ? 0 : -1);
+    rig_stream_open_tcp(&one);
+    stream_interest(one.s, PST_STREAM_READ | PST_STREAM_WRITE);
+    stream_free(one.s, _i == 0 ? PST_CLOSE_GRACEFUL : PST_CLOSE_ABORT);
+    one.s = NULL;
+    evutil_make_socket_nonblocking(one.far);
+    ck_assert_int_eq(recv(one.far, b, sizeof(b), 0), _i == 0 ? 0 : -1);
     ck_assert(_i == 0 || errno == ECONNRESET);
-    turn();
-    ck_assert_uint_eq(calls, 0);
-    shut();
+    loop_step(one.loop, false);
+    ck_assert_uint_eq(one.calls, 0);
+    rig_stream_close(&one);
 }
 END_TEST
 
 START_TEST(interest_is_followed)
 {
-    open_tcp();
-    stream_interest(s, PST_STREAM_WRITE);
-    until_seen(PST_STREAM_WRITE);
-    ck_assert_uint_eq(seen, PST_STREAM_WRITE);
-    stream_interest(s, PST_STREAM_READ);
-    seen = 0;
-    turn();
-    ck_assert_uint_eq(seen, 0);
-    ck_assert_int_eq(send(far, "x", 1, 0), 1);
-    until_seen(PST_STREAM_READ);
-    seen = 0;
-    turn();
-    ck_assert_uint_eq(seen, 0);
-    stream_interest(s, PST_STREAM_READ); /* nobody has read: it is told again, when asked for */
-    until_seen(PST_STREAM_READ);
-    stream_interest(s, PST_STREAM_READ | PST_STREAM_WRITE);
-    seen = 0;
-    until_seen(PST_STREAM_READ | PST_STREAM_WRITE);
-    stream_interest(s, 0);
-    seen = 0;
-    turn();
-    ck_assert_uint_eq(seen, 0);
-    shut();
+    rig_stream_open_tcp(&one);
+    stream_interest(one.s, PST_STREAM_WRITE);
+    rig_stream_until(&one, PST_STREAM_WRITE);
+    ck_assert_uint_eq(one.seen, PST_STREAM_WRITE);
+    stream_interest(one.s, PST_STREAM_READ);
+    one.seen = 0;
+    loop_step(one.loop, false);
+    ck_assert_uint_eq(one.seen, 0);
+    ck_assert_int_eq(send(one.far, "x", 1, 0), 1);
+    rig_stream_until(&one, PST_STREAM_READ);
+    one.seen = 0;
+    loop_step(one.loop, false);
+    ck_assert_uint_eq(one.seen, 0);
+    stream_interest(one.s, PST_STREAM_READ); /* nobody has read: it is told again, when asked for */
+    rig_stream_until(&one, PST_STREAM_READ);
+    stream_interest(one.s, PST_STREAM_READ | PST_STREAM_WRITE);
+    one.seen = 0;
+    rig_stream_until(&one, PST_STREAM_READ | PST_STREAM_WRITE);
+    stream_interest(one.s, 0);
+    one.seen = 0;
+    loop_step(one.loop, false);
+    ck_assert_uint_eq(one.seen, 0);
+    rig_stream_close(&one);
 }
 END_TEST
 
 static void free_it(void *arg, unsigned events)
 {
     (void)arg;
-    seen |= events;
-    calls++;
-    stream_free(s, PST_CLOSE_GRACEFUL);
-    s = NULL;
+    one.seen |= events;
+    one.calls++;
+    stream_free(one.s, PST_CLOSE_GRACEFUL);
+    one.s = NULL;
 }
 
 START_TEST(freed_by_its_callback)
 {
-    open_tcp();
-    stream_on_ready(s, free_it, NULL);
-    ck_assert_int_eq(send(far, "x", 1, 0), 1);
-    stream_interest(s, PST_STREAM_READ | PST_STREAM_WRITE);
-    while (s != NULL) {
-        turn();
+    rig_stream_open_tcp(&one);
+    stream_on_ready(one.s, free_it, NULL);
+    ck_assert_int_eq(send(one.far, "x", 1, 0), 1);
+    stream_interest(one.s, PST_STREAM_READ | PST_STREAM_WRITE);
+    while (one.s != NULL) {
+        loop_step(one.loop, false);
     }
-    turn();
-    ck_assert_uint_eq(calls, 1);
-    shut();
+    loop_step(one.loop, false);
+    ck_assert_uint_eq(one.calls, 1);
+    rig_stream_close(&one);
 }
 END_TEST
 
@@ -244,13 +174,13 @@ START_TEST(freed_before_it_is_told_of_a_refusal)
     int fd[2] = { -1, memfd_create("file", MFD_CLOEXEC) };
 
     ck_assert_int_ge(fd[1], 0);
-    open_fd(fd);
-    stream_interest(s, PST_STREAM_READ | PST_STREAM_WRITE);
-    stream_free(s, PST_CLOSE_GRACEFUL);
-    s = NULL;
-    turn();
-    ck_assert_uint_eq(calls, 0);
-    loop_free(loop);
+    rig_stream_open(&one, fd);
+    stream_interest(one.s, PST_STREAM_READ | PST_STREAM_WRITE);
+    stream_free(one.s, PST_CLOSE_GRACEFUL);
+    one.s = NULL;
+    loop_step(one.loop, false);
+    ck_assert_uint_eq(one.calls, 0);
+    loop_free(one.loop);
 }
 END_TEST
 
@@ -258,23 +188,23 @@ START_TEST(prefix_is_read_first_and_counted_once)
 {
     char b[8];
 
-    open_tcp();
-    set_prefix(s, "");
-    ck_assert_uint_eq(stream_prefix_left(s), 0);
-    set_prefix(s, "prefix");
-    ck_assert_uint_eq(stream_prefix_left(s), 6);
-    ck_assert_int_eq(stream_direct_fd(s, PST_STREAM_READ), PST_FD_NOT_NOW);
-    ck_assert_int_ge(stream_direct_fd(s, PST_STREAM_WRITE), 0);
-    ck_assert_int_eq(send(far, "rest", 4, 0), 4);
-    ck_assert_int_eq(read_some(s, b, 4), 4);
+    rig_stream_open_tcp(&one);
+    set_prefix(one.s, "");
+    ck_assert_uint_eq(stream_prefix_left(one.s), 0);
+    set_prefix(one.s, "prefix");
+    ck_assert_uint_eq(stream_prefix_left(one.s), 6);
+    ck_assert_int_eq(stream_direct_fd(one.s, PST_STREAM_READ), PST_FD_NOT_NOW);
+    ck_assert_int_ge(stream_direct_fd(one.s, PST_STREAM_WRITE), 0);
+    ck_assert_int_eq(send(one.far, "rest", 4, 0), 4);
+    ck_assert_int_eq(rig_read(one.s, b, 4), 4);
     ck_assert_mem_eq(b, "pref", 4);
-    ck_assert_int_eq(read_some(s, b, 8), 2);
-    ck_assert_int_ge(stream_direct_fd(s, PST_STREAM_READ), 0);
-    stream_interest(s, PST_STREAM_READ);
-    until_seen(PST_STREAM_READ);
-    ck_assert_int_eq(read_some(s, b, 8), 4);
-    ck_assert_uint_eq(stream_bytes_in(s), 4);
-    shut();
+    ck_assert_int_eq(rig_read(one.s, b, 8), 2);
+    ck_assert_int_ge(stream_direct_fd(one.s, PST_STREAM_READ), 0);
+    stream_interest(one.s, PST_STREAM_READ);
+    rig_stream_until(&one, PST_STREAM_READ);
+    ck_assert_int_eq(rig_read(one.s, b, 8), 4);
+    ck_assert_uint_eq(stream_bytes_in(one.s), 4);
+    rig_stream_close(&one);
 }
 END_TEST
 
@@ -283,21 +213,21 @@ START_TEST(front_goes_with_the_first_write)
     char b[32];
 
     open_packet();
-    ck_assert_int_eq(stream_push_front(s, "ab", 2), ERR_OK);
-    ck_assert_int_eq(stream_push_front(s, "cd", 2), ERR_OK);
-    ck_assert_int_eq(stream_direct_fd(s, PST_STREAM_WRITE), PST_FD_NOT_NOW);
-    ck_assert_int_eq(write_z(s, "ef"), 2);
-    ck_assert_int_eq(recv(far, b, sizeof(b), 0), 6);
+    ck_assert_int_eq(stream_push_front(one.s, "ab", 2), ERR_OK);
+    ck_assert_int_eq(stream_push_front(one.s, "cd", 2), ERR_OK);
+    ck_assert_int_eq(stream_direct_fd(one.s, PST_STREAM_WRITE), PST_FD_NOT_NOW);
+    ck_assert_int_eq(rig_write(one.s, "ef"), 2);
+    ck_assert_int_eq(recv(one.far, b, sizeof(b), 0), 6);
     ck_assert_mem_eq(b, "abcdef", 6);
-    ck_assert_int_ge(stream_direct_fd(s, PST_STREAM_WRITE), 0);
-    ck_assert_int_eq(stream_push_front(s, "gh", 2), ERR_OK);
-    ck_assert_int_eq(stream_flush(s), PST_OK);
-    ck_assert_int_eq(recv(far, b, sizeof(b), 0), 2);
-    ck_assert_int_eq(stream_push_front(s, "ij", 2), ERR_OK);
-    ck_assert_int_eq(stream_shutdown_write(s), PST_OK);
-    ck_assert_int_eq(recv(far, b, sizeof(b), 0), 2);
-    ck_assert_uint_eq(stream_bytes_out(s), 10);
-    shut();
+    ck_assert_int_ge(stream_direct_fd(one.s, PST_STREAM_WRITE), 0);
+    ck_assert_int_eq(stream_push_front(one.s, "gh", 2), ERR_OK);
+    ck_assert_int_eq(stream_flush(one.s), PST_OK);
+    ck_assert_int_eq(recv(one.far, b, sizeof(b), 0), 2);
+    ck_assert_int_eq(stream_push_front(one.s, "ij", 2), ERR_OK);
+    ck_assert_int_eq(stream_shutdown_write(one.s), PST_OK);
+    ck_assert_int_eq(recv(one.far, b, sizeof(b), 0), 2);
+    ck_assert_uint_eq(stream_bytes_out(one.s), 10);
+    rig_stream_close(&one);
 }
 END_TEST
 
@@ -308,18 +238,16 @@ static struct mem_stream *m;
 static void mem_ready(void *arg, uint32_t events)
 {
     (void)arg;
-    stream_module_ready(s, events);
+    stream_module_ready(one.s, events);
 }
 
 static void open_mem(const struct pst_stream_ops *ops)
 {
-    loop = loop_new();
+    one = (struct rig_stream){ .loop = loop_new(), .far = -1 };
     m = mem_new(mem_ready, NULL);
-    s = stream_module_new(loop, ops, m);
-    ck_assert_ptr_nonnull(s);
-    stream_on_ready(s, on_ready, NULL);
-    far = -1;
-    seen = calls = 0;
+    one.s = stream_module_new(one.loop, ops, m);
+    ck_assert_ptr_nonnull(one.s);
+    stream_on_ready(one.s, rig_stream_ready, &one);
 }
 
 START_TEST(front_in_short_writes)
@@ -327,27 +255,27 @@ START_TEST(front_in_short_writes)
     char b[32];
 
     open_mem(&mem_ops);
-    ck_assert_int_eq(stream_push_front(s, "abcd", 4), ERR_OK);
+    ck_assert_int_eq(stream_push_front(one.s, "abcd", 4), ERR_OK);
     mem_script(m, MEM_WRITE, 1);
     mem_script(m, MEM_WRITE, PST_WANT_WRITE);
-    ck_assert_int_eq(write_z(s, "ef"), PST_WANT_WRITE);
+    ck_assert_int_eq(rig_write(one.s, "ef"), PST_WANT_WRITE);
     mem_script(m, MEM_WRITE, 3);
     mem_script(m, MEM_WRITE, PST_WANT_WRITE);
-    ck_assert_int_eq(write_z(s, "ef"), PST_WANT_WRITE);
+    ck_assert_int_eq(rig_write(one.s, "ef"), PST_WANT_WRITE);
     mem_script(m, MEM_WRITE, 1);
-    ck_assert_int_eq(write_z(s, "ef"), 1);
-    ck_assert_int_eq(write_z(s, "f"), 1);
+    ck_assert_int_eq(rig_write(one.s, "ef"), 1);
+    ck_assert_int_eq(rig_write(one.s, "f"), 1);
     ck_assert_uint_eq(mem_take(m, b, sizeof(b)), 6);
     ck_assert_mem_eq(b, "abcdef", 6);
-    ck_assert_int_eq(stream_push_front(s, "gh", 2), ERR_OK);
+    ck_assert_int_eq(stream_push_front(one.s, "gh", 2), ERR_OK);
     mem_script(m, MEM_WRITE, 1);
     mem_script(m, MEM_WRITE, PST_WANT_WRITE);
-    ck_assert_int_eq(stream_flush(s), PST_WANT_WRITE);
+    ck_assert_int_eq(stream_flush(one.s), PST_WANT_WRITE);
     mem_script(m, MEM_WRITE, PST_ERR_RESET);
-    ck_assert_int_eq(stream_shutdown_write(s), PST_ERR_RESET);
+    ck_assert_int_eq(stream_shutdown_write(one.s), PST_ERR_RESET);
     ck_assert(!mem_was_shut(m));
-    ck_assert_uint_eq(stream_bytes_out(s), 7);
-    shut();
+    ck_assert_uint_eq(stream_bytes_out(one.s), 7);
+    rig_stream_close(&one);
     mem_free(m);
 }
 END_TEST
@@ -371,11 +299,11 @@ START_TEST(closed_from_the_top_once)
     ops.close = note_close;
     open_mem(&ops);
     upper = mem_new(NULL, NULL);
-    struct stream *top = stream_stack(s, &ops, upper);
+    struct stream *top = stream_stack(one.s, &ops, upper);
     ck_assert_ptr_nonnull(top);
-    ck_assert_ptr_eq(stream_inner(top), s);
-    ck_assert_ptr_eq(stream_base(top), s);
-    ck_assert_ptr_null(stream_inner(s));
+    ck_assert_ptr_eq(stream_inner(top), one.s);
+    ck_assert_ptr_eq(stream_base(top), one.s);
+    ck_assert_ptr_null(stream_inner(one.s));
     mem_script(upper, MEM_HANDSHAKE, PST_WANT_READ);
     mem_script(upper, MEM_HANDSHAKE, PST_WANT_WRITE);
     ck_assert_int_eq(stream_handshake(top), PST_WANT_READ);
@@ -393,7 +321,7 @@ START_TEST(closed_from_the_top_once)
     ck_assert_uint_eq(n_order, 2);
     ck_assert_ptr_eq(order[0], upper);
     ck_assert_ptr_eq(order[1], m);
-    loop_free(loop);
+    loop_free(one.loop);
     mem_free(m);
     mem_free(upper);
 }
@@ -403,21 +331,21 @@ START_TEST(a_layer_reads_the_prefix_below)
 {
     char b[8];
 
-    open_tcp();
-    set_prefix(s, "\x3b\x38");
-    s = xor_stack(s, 100);
-    ck_assert_ptr_nonnull(s);
-    ck_assert_int_eq(stream_direct_fd(s, PST_STREAM_READ), PST_FD_NEVER);
-    ck_assert_int_eq(read_some(s, b, 8), 2);
+    rig_stream_open_tcp(&one);
+    set_prefix(one.s, "\x3b\x38");
+    one.s = xor_stack(one.s, 100);
+    ck_assert_ptr_nonnull(one.s);
+    ck_assert_int_eq(stream_direct_fd(one.s, PST_STREAM_READ), PST_FD_NEVER);
+    ck_assert_int_eq(rig_read(one.s, b, 8), 2);
     ck_assert_mem_eq(b, "ab", 2);
-    ck_assert_int_eq(stream_push_front(s, "front", 5), ERR_OK);
-    ck_assert_int_eq(write_z(s, "ab"), 2);
-    ck_assert_uint_eq(stream_bytes_out(s), 0);
-    ck_assert_int_eq(stream_flush(s), PST_OK);
-    ck_assert_int_eq(recv(far, b, sizeof(b), 0), 7);
+    ck_assert_int_eq(stream_push_front(one.s, "front", 5), ERR_OK);
+    ck_assert_int_eq(rig_write(one.s, "ab"), 2);
+    ck_assert_uint_eq(stream_bytes_out(one.s), 0);
+    ck_assert_int_eq(stream_flush(one.s), PST_OK);
+    ck_assert_int_eq(recv(one.far, b, sizeof(b), 0), 7);
     ck_assert_mem_eq(b, "front\x3b\x38", 7);
-    ck_assert_uint_eq(stream_bytes_out(s), 7);
-    shut();
+    ck_assert_uint_eq(stream_bytes_out(one.s), 7);
+    rig_stream_close(&one);
 }
 END_TEST
 

@@ -7,84 +7,55 @@
 #include <event2/event.h>
 
 #include "core/base/err.h"
-#include "core/base/loop.h"
-#include "core/stream/stream.h"
 #include "t/harness/mem_stream.h"
+#include "t/unit/rig.h"
 
-static struct loop *loop;
-static struct stream *s;
+static struct rig_stream one;
 static struct mem_stream *m;
-static unsigned seen, calls;
-
-static void on_ready(void *arg, unsigned events)
-{
-    (void)arg;
-    seen |= events;
-    calls++;
-}
-
-static void turn(void)
-{
-    loop_step(loop, false);
-}
 
 static void mem_ready(void *arg, uint32_t events)
 {
     (void)arg;
-    stream_module_ready(s, events);
+    stream_module_ready(one.s, events);
 }
 
 static void open_mem(const struct pst_stream_ops *ops)
 {
-    loop = loop_new();
+    one = (struct rig_stream){ .loop = loop_new(), .far = -1 };
     m = mem_new(mem_ready, NULL);
-    s = stream_module_new(loop, ops, m);
-    ck_assert_ptr_nonnull(s);
-    stream_on_ready(s, on_ready, NULL);
-    seen = calls = 0;
-}
-
-static void shut(void)
-{
-    stream_free(s, PST_CLOSE_GRACEFUL);
-    loop_free(loop);
-}
-
-static int64_t read_some(struct stream *from, char *p, size_t n)
-{
-    struct pst_iov v = { (uint8_t *)p, n };
-
-    return stream_read(from, &v, 1);
+    one.s = stream_module_new(one.loop, ops, m);
+    ck_assert_ptr_nonnull(one.s);
+    stream_on_ready(one.s, rig_stream_ready, &one);
 }
 
 START_TEST(readiness_is_remembered)
 {
     open_mem(&mem_ops);
     mem_put(m, "x", 1);
-    turn();
-    ck_assert_uint_eq(calls, 0);
-    stream_interest(s, PST_STREAM_READ);
+    loop_step(one.loop, false);
+    ck_assert_uint_eq(one.calls, 0);
+    stream_interest(one.s, PST_STREAM_READ);
     ck_assert_uint_eq(mem_interest(m), PST_STREAM_READ);
-    ck_assert_uint_eq(calls, 0);
-    turn();
-    ck_assert_uint_eq(calls, 1);
-    ck_assert_uint_eq(seen, PST_STREAM_READ);
-    turn();
-    ck_assert_uint_eq(calls, 1);
-    stream_module_ready(s, PST_STREAM_WRITE);
-    turn();
-    ck_assert_uint_eq(calls, 1);
-    stream_interest(s, PST_STREAM_WRITE);
-    turn();
-    ck_assert_uint_eq(seen, PST_STREAM_READ | PST_STREAM_WRITE);
-    stream_module_ready(s, PST_STREAM_WRITE);
-    stream_free(s, PST_CLOSE_ABORT);
-    s = NULL;
-    turn();
-    ck_assert_uint_eq(calls, 2);
+    ck_assert_uint_eq(one.calls, 0);
+    loop_step(one.loop, false);
+    ck_assert_uint_eq(one.calls, 1);
+    ck_assert_uint_eq(one.seen, PST_STREAM_READ);
+    loop_step(one.loop, false);
+    ck_assert_uint_eq(one.calls, 1);
+    stream_module_ready(one.s, PST_STREAM_WRITE);
+    loop_step(one.loop, false);
+    ck_assert_uint_eq(one.calls, 1);
+    stream_interest(one.s, PST_STREAM_WRITE);
+    loop_step(one.loop, false);
+    ck_assert_uint_eq(one.seen, PST_STREAM_READ | PST_STREAM_WRITE);
+    stream_module_ready(one.s, PST_STREAM_WRITE);
+    stream_free(one.s, PST_CLOSE_ABORT);
+    one.s = NULL;
+    loop_step(one.loop, false);
+    ck_assert_uint_eq(one.calls, 2);
     ck_assert_int_eq(mem_was_closed(m), 1);
     ck_assert_uint_eq(mem_closed_how(m), PST_CLOSE_ABORT);
-    shut();
+    rig_stream_close(&one);
     mem_free(m);
 }
 END_TEST
@@ -97,20 +68,20 @@ START_TEST(an_older_table_ends_early)
     old.size = offsetof(struct pst_stream_ops, flush);
     open_mem(&old);
     mem_script(m, MEM_FLUSH, PST_ERR);
-    ck_assert_int_eq(stream_flush(s), PST_OK);
-    ck_assert_int_eq(stream_shutdown_write(s), PST_OK);
+    ck_assert_int_eq(stream_flush(one.s), PST_OK);
+    ck_assert_int_eq(stream_shutdown_write(one.s), PST_OK);
     ck_assert(!mem_was_shut(m));
-    ck_assert_int_eq(stream_direct_fd(s, PST_STREAM_READ), PST_FD_NEVER);
-    ck_assert_int_eq(stream_fd(s), -1);
-    ck_assert_int_eq(read_some(s, b, 4), PST_WANT_READ);
-    shut();
+    ck_assert_int_eq(stream_direct_fd(one.s, PST_STREAM_READ), PST_FD_NEVER);
+    ck_assert_int_eq(stream_fd(one.s), -1);
+    ck_assert_int_eq(rig_read(one.s, b, 4), PST_WANT_READ);
+    rig_stream_close(&one);
     mem_free(m);
 }
 END_TEST
 
 static void ready_close(void *ctx, uint32_t how)
 {
-    stream_module_ready(s, PST_STREAM_READ);
+    stream_module_ready(one.s, PST_STREAM_READ);
     mem_ops.close(ctx, how);
 }
 
@@ -120,13 +91,13 @@ START_TEST(ready_said_while_it_closes)
 
     ops.close = ready_close;
     open_mem(&ops);
-    calls = 0;
-    stream_interest(s, PST_STREAM_READ);
-    stream_free(s, PST_CLOSE_GRACEFUL);
-    turn();
-    turn();
-    ck_assert_uint_eq(calls, 0);
-    loop_free(loop);
+    one.calls = 0;
+    stream_interest(one.s, PST_STREAM_READ);
+    stream_free(one.s, PST_CLOSE_GRACEFUL);
+    loop_step(one.loop, false);
+    loop_step(one.loop, false);
+    ck_assert_uint_eq(one.calls, 0);
+    loop_free(one.loop);
     mem_free(m);
 }
 END_TEST
@@ -139,15 +110,15 @@ START_TEST(layers_come_off_and_the_base_stays)
 
     open_mem(&mem_ops);
     upper = mem_new(NULL, NULL);
-    top = stream_stack(s, &mem_ops, upper);
-    ck_assert_ptr_eq(stream_strip(top, PST_CLOSE_ABORT), s);
+    top = stream_stack(one.s, &mem_ops, upper);
+    ck_assert_ptr_eq(stream_strip(top, PST_CLOSE_ABORT), one.s);
     ck_assert_int_eq(mem_was_closed(upper), 1);
     ck_assert_uint_eq(mem_closed_how(upper), PST_CLOSE_ABORT);
     ck_assert_int_eq(mem_was_closed(m), 0);
-    ck_assert_ptr_eq(stream_strip(s, PST_CLOSE_ABORT), s);
+    ck_assert_ptr_eq(stream_strip(one.s, PST_CLOSE_ABORT), one.s);
     mem_put(m, "ab", 2);
-    ck_assert_int_eq(read_some(s, b, sizeof(b)), 2);
-    shut();
+    ck_assert_int_eq(rig_read(one.s, b, sizeof(b)), 2);
+    rig_stream_close(&one);
     ck_assert_int_eq(mem_was_closed(m), 1);
     mem_free(m);
     mem_free(upper);

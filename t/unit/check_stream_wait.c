@@ -7,96 +7,26 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/base/clock.h"
 #include "core/base/err.h"
 #include "t/unit/rig.h"
 
-static struct loop *loop;
-static struct stream *s;
-static int far;
-static unsigned seen, calls;
-
-static void on_ready(void *arg, unsigned events)
-{
-    (void)arg;
-    seen |= events;
-    calls++;
-}
-
-static void turn(void)
-{
-    loop_step(loop, false);
-}
-
-/* Wait until `events` were told, or fail. */
-static void until_seen(unsigned events)
-{
-    uint64_t deadline = clock_ns() + (uint64_t)RIG_DEADLINE_MS * 1000000;
-
-    while ((seen & events) != events) {
-        ck_assert(clock_ns() < deadline);
-        turn();
-    }
-}
-
-static void open_fd(int fd[2])
-{
-    loop = loop_new();
-    ck_assert_ptr_nonnull(loop);
-    far = fd[0];
-    s = stream_raw_new(loop, fd[1]);
-    ck_assert_ptr_nonnull(s);
-    stream_on_ready(s, on_ready, NULL);
-    seen = calls = 0;
-}
-
-static void open_tcp(void)
-{
-    int fd[2];
-
-    rig_tcp_pair(fd, 0);
-    open_fd(fd);
-}
-
-static void shut(void)
-{
-    stream_free(s, PST_CLOSE_GRACEFUL);
-    if (far >= 0) {
-        close(far);
-    }
-    loop_free(loop);
-}
-
-static int64_t read_some(struct stream *from, char *p, size_t n)
-{
-    struct pst_iov v = { (uint8_t *)p, n };
-    return stream_read(from, &v, 1);
-}
-
-static int64_t write_z(struct stream *to, const char *z)
-{
-    uint8_t b[256];
-    const struct pst_iov v = { b, strlen(z) };
-
-    memcpy(b, z, strlen(z));
-    return stream_write(to, &v, 1);
-}
+static struct rig_stream one;
 
 /* Data and the end came together: the end is known without asking the kernel again. */
 START_TEST(end_is_known_beforehand)
 {
     char b[16];
 
-    open_tcp();
-    ck_assert_int_eq(send(far, "last", 4, 0), 4);
-    ck_assert_int_eq(shutdown(far, SHUT_WR), 0);
-    stream_interest(s, PST_STREAM_READ);
-    until_seen(PST_STREAM_READ);
-    ck_assert(!stream_at_end(s));
-    ck_assert_int_eq(read_some(s, b, sizeof(b)), 4);
-    ck_assert(stream_at_end(s));
-    ck_assert_int_eq(read_some(s, b, sizeof(b)), 0);
-    shut();
+    rig_stream_open_tcp(&one);
+    ck_assert_int_eq(send(one.far, "last", 4, 0), 4);
+    ck_assert_int_eq(shutdown(one.far, SHUT_WR), 0);
+    stream_interest(one.s, PST_STREAM_READ);
+    rig_stream_until(&one, PST_STREAM_READ);
+    ck_assert(!stream_at_end(one.s));
+    ck_assert_int_eq(rig_read(one.s, b, sizeof(b)), 4);
+    ck_assert(stream_at_end(one.s));
+    ck_assert_int_eq(rig_read(one.s, b, sizeof(b)), 0);
+    rig_stream_close(&one);
 }
 END_TEST
 
@@ -105,19 +35,19 @@ START_TEST(urgent_data_hides_nothing)
 {
     char b[16];
 
-    open_tcp();
-    ck_assert_int_eq(send(far, "before!", 7, MSG_OOB), 7);
-    ck_assert_int_eq(send(far, "behind", 6, 0), 6);
-    ck_assert_int_eq(shutdown(far, SHUT_WR), 0);
-    stream_interest(s, PST_STREAM_READ);
-    until_seen(PST_STREAM_READ);
-    ck_assert_int_eq(read_some(s, b, sizeof(b)), 6);
+    rig_stream_open_tcp(&one);
+    ck_assert_int_eq(send(one.far, "before!", 7, MSG_OOB), 7);
+    ck_assert_int_eq(send(one.far, "behind", 6, 0), 6);
+    ck_assert_int_eq(shutdown(one.far, SHUT_WR), 0);
+    stream_interest(one.s, PST_STREAM_READ);
+    rig_stream_until(&one, PST_STREAM_READ);
+    ck_assert_int_eq(rig_read(one.s, b, sizeof(b)), 6);
     ck_assert_mem_eq(b, "before", 6);
-    ck_assert(!stream_at_end(s));
-    ck_assert_int_eq(read_some(s, b, sizeof(b)), 6);
+    ck_assert(!stream_at_end(one.s));
+    ck_assert_int_eq(rig_read(one.s, b, sizeof(b)), 6);
     ck_assert_mem_eq(b, "behind", 6);
-    ck_assert_int_eq(read_some(s, b, sizeof(b)), 0);
-    shut();
+    ck_assert_int_eq(rig_read(one.s, b, sizeof(b)), 0);
+    rig_stream_close(&one);
 }
 END_TEST
 
@@ -127,17 +57,17 @@ START_TEST(reset_behind_data)
     const struct linger now = { .l_onoff = 1 };
     char b[16];
 
-    open_tcp();
-    ck_assert_int_eq(send(far, "last", 4, 0), 4);
-    ck_assert_int_eq(setsockopt(far, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
-    close(far);
-    far = -1;
-    stream_interest(s, PST_STREAM_READ);
-    until_seen(PST_STREAM_READ);
-    ck_assert_int_eq(read_some(s, b, sizeof(b)), 4);
-    ck_assert(!stream_at_end(s));
-    ck_assert_int_eq(read_some(s, b, sizeof(b)), PST_ERR_RESET);
-    shut();
+    rig_stream_open_tcp(&one);
+    ck_assert_int_eq(send(one.far, "last", 4, 0), 4);
+    ck_assert_int_eq(setsockopt(one.far, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+    close(one.far);
+    one.far = -1;
+    stream_interest(one.s, PST_STREAM_READ);
+    rig_stream_until(&one, PST_STREAM_READ);
+    ck_assert_int_eq(rig_read(one.s, b, sizeof(b)), 4);
+    ck_assert(!stream_at_end(one.s));
+    ck_assert_int_eq(rig_read(one.s, b, sizeof(b)), PST_ERR_RESET);
+    rig_stream_close(&one);
 }
 END_TEST
 
@@ -147,18 +77,18 @@ START_TEST(failure_before_it_was_asked_for)
     const struct linger now = { .l_onoff = 1 };
     char b[16];
 
-    open_tcp();
-    stream_interest(s, PST_STREAM_READ);
-    turn();
-    ck_assert_int_eq(send(far, "last", 4, 0), 4);
-    ck_assert_int_eq(setsockopt(far, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
-    close(far);
-    far = -1;
-    until_seen(PST_STREAM_READ);
-    ck_assert_int_eq(read_some(s, b, sizeof(b)), 4);
-    stream_interest(s, STREAM_FAILED);
-    until_seen(STREAM_FAILED);
-    shut();
+    rig_stream_open_tcp(&one);
+    stream_interest(one.s, PST_STREAM_READ);
+    loop_step(one.loop, false);
+    ck_assert_int_eq(send(one.far, "last", 4, 0), 4);
+    ck_assert_int_eq(setsockopt(one.far, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+    close(one.far);
+    one.far = -1;
+    rig_stream_until(&one, PST_STREAM_READ);
+    ck_assert_int_eq(rig_read(one.s, b, sizeof(b)), 4);
+    stream_interest(one.s, STREAM_FAILED);
+    rig_stream_until(&one, STREAM_FAILED);
+    rig_stream_close(&one);
 }
 END_TEST
 
@@ -167,20 +97,20 @@ START_TEST(failure_is_told)
 {
     const struct linger now = { .l_onoff = 1 };
 
-    open_tcp();
-    stream_interest(s, PST_STREAM_READ);
-    turn();
-    stream_interest(s, STREAM_FAILED);
-    ck_assert_int_eq(send(far, "x", 1, 0), 1);
-    turn();
-    turn();
-    ck_assert_uint_eq(calls, 0);
-    ck_assert_int_eq(setsockopt(far, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
-    close(far);
-    far = -1;
-    until_seen(STREAM_FAILED);
-    ck_assert_uint_eq(seen, STREAM_FAILED);
-    shut();
+    rig_stream_open_tcp(&one);
+    stream_interest(one.s, PST_STREAM_READ);
+    loop_step(one.loop, false);
+    stream_interest(one.s, STREAM_FAILED);
+    ck_assert_int_eq(send(one.far, "x", 1, 0), 1);
+    loop_step(one.loop, false);
+    loop_step(one.loop, false);
+    ck_assert_uint_eq(one.calls, 0);
+    ck_assert_int_eq(setsockopt(one.far, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+    close(one.far);
+    one.far = -1;
+    rig_stream_until(&one, STREAM_FAILED);
+    ck_assert_uint_eq(one.seen, STREAM_FAILED);
+    rig_stream_close(&one);
 }
 END_TEST
 
@@ -189,13 +119,13 @@ START_TEST(last_write_leaves)
 {
     char b[16];
 
-    open_tcp();
-    stream_last_write(s);
-    ck_assert_int_eq(write_z(s, "bye"), 3);
-    ck_assert_int_eq(stream_shutdown_write(s), PST_OK);
-    ck_assert_int_eq(recv(far, b, sizeof(b), 0), 3);
-    ck_assert_int_eq(recv(far, b, sizeof(b), 0), 0);
-    shut();
+    rig_stream_open_tcp(&one);
+    stream_last_write(one.s);
+    ck_assert_int_eq(rig_write(one.s, "bye"), 3);
+    ck_assert_int_eq(stream_shutdown_write(one.s), PST_OK);
+    ck_assert_int_eq(recv(one.far, b, sizeof(b), 0), 3);
+    ck_assert_int_eq(recv(one.far, b, sizeof(b), 0), 0);
+    rig_stream_close(&one);
 }
 END_TEST
 

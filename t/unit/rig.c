@@ -222,3 +222,64 @@ bool rig_all_there(const struct rig *g)
 {
     return g->peer[0].got >= g->peer[1].plan && g->peer[1].got >= g->peer[0].plan;
 }
+
+void rig_stream_ready(void *arg, unsigned events)
+{
+    struct rig_stream *r = arg;
+
+    r->seen |= events;
+    r->calls++;
+}
+
+void rig_stream_open(struct rig_stream *r, int fd[2])
+{
+    *r = (struct rig_stream){ .loop = loop_new(), .far = fd[0] };
+    ck_assert_ptr_nonnull(r->loop);
+    r->s = stream_raw_new(r->loop, fd[1]);
+    ck_assert_ptr_nonnull(r->s);
+    stream_on_ready(r->s, rig_stream_ready, r);
+}
+
+void rig_stream_open_tcp(struct rig_stream *r)
+{
+    int fd[2];
+
+    rig_tcp_pair(fd, 0);
+    rig_stream_open(r, fd);
+}
+
+void rig_stream_until(struct rig_stream *r, unsigned events)
+{
+    uint64_t deadline = clock_ns() + (uint64_t)RIG_DEADLINE_MS * 1000000;
+
+    while ((r->seen & events) != events) {
+        ck_assert(clock_ns() < deadline);
+        loop_step(r->loop, false);
+    }
+}
+
+void rig_stream_close(struct rig_stream *r)
+{
+    stream_free(r->s, PST_CLOSE_GRACEFUL);
+    if (r->far >= 0) {
+        close(r->far);
+    }
+    loop_free(r->loop);
+}
+
+int64_t rig_read(struct stream *from, char *p, size_t n)
+{
+    struct pst_iov v = { (uint8_t *)p, n };
+
+    return stream_read(from, &v, 1);
+}
+
+int64_t rig_write(struct stream *to, const char *z)
+{
+    uint8_t b[256];
+    const struct pst_iov v = { b, strlen(z) };
+
+    ck_assert_uint_le(strlen(z), sizeof(b));
+    memcpy(b, z, strlen(z));
+    return stream_write(to, &v, 1);
+}

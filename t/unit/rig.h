@@ -58,6 +58,26 @@ void rig_close(struct rig *g);
 void rig_open_mem(struct rig *g, struct mem_stream *mem[2]);
 void rig_close_mem(struct rig *g, struct mem_stream *mem[2]);
 
+/* One stream over a socket, or any other when the test fills it in, and what it told. */
+struct rig_stream {
+    struct loop *loop;
+    struct stream *s;
+    int far; /* the other end; -1: none */
+    unsigned seen, calls;
+};
+
+/* A loop and a stream over fd[1], which it owns; fd[0] is the far end. */
+void rig_stream_open(struct rig_stream *r, int fd[2]);
+void rig_stream_open_tcp(struct rig_stream *r);
+/* The callback of its stream; arg is the rig_stream. */
+void rig_stream_ready(void *arg, unsigned events);
+/* Turn the loop until `events` were told; fails the test past the deadline. */
+void rig_stream_until(struct rig_stream *r, unsigned events);
+void rig_stream_close(struct rig_stream *r);
+/* stream_read() and stream_write() of one piece. */
+int64_t rig_read(struct stream *from, char *p, size_t n);
+int64_t rig_write(struct stream *to, const char *z);
+
 /* One pass of the loop and of both peers. */
 void rig_step(struct rig *g);
 /* Step until cond(g) is true; fails the test past the deadline. */
