@@ -178,7 +178,7 @@ distcheck()
 tls_tests()
 {
     (cd "$TOP" && find t/unit t/modules t/e2e -maxdepth 1 \
-        \( -name 'check_tls*.c' -o -name '*tls*.sh' \)) | sed 's/\.c$//' | sort | tr '\n' ' '
+        \( -name 'check_tls*.c' -o -name '[0-9]*tls*.sh' \)) | sed 's/\.c$//' | sort | tr '\n' ' '
 }
 
 # Without TLS modules the daemon must build, and have none of them.
@@ -220,7 +220,8 @@ run()
     asan) suite asan "" --enable-werror --enable-sanitizers=address,undefined ;;
     tsan) WRAP=$(without_aslr) suite tsan "" --enable-sanitizers=thread ;;
     fuzz) suite fuzz "$(fuzz_targets)" CC=clang --enable-fuzz ;;
-    clang) suite clang "$(tls_tests)" CC=clang --with-wolfssl=yes --enable-werror ;;
+    clang) suite clang "$(tls_tests)" CC=clang CFLAGS="-g -gdwarf-4 -O2" --with-wolfssl=yes \
+        --enable-werror ;;
     without-tls) single without-tls bash -c without_tls ;;
     distcheck) single distcheck bash -c distcheck ;;
     shellcheck) single shellcheck bash -c scripts ;;

@@ -5,7 +5,8 @@
 . "${top_srcdir:-.}/t/e2e/lib.sh"
 
 [ -z "${SANITIZERS:-}${POSTERN_WRAP:-}" ] || skip "the build has its own checks"
-need python3 valgrind
+need python3
+need_valgrind
 free_ports PORT INNER UPSTREAM
 export POSTERN MODULE_DIR TOOLS_DIR
 export POSTERN_WRAP="valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite \

@@ -16,7 +16,7 @@ certificate storm ca "$EC_P256" "subjectAltName=DNS:ends.test,DNS:demands.test,D
 python_test 70-tls-storm.py "$WORK" "$CERTS" "$PORT" "$PATIENT" "$UPSTREAM" "${STORM_STEP:-7}"
 
 [ -z "${SANITIZERS:-}${POSTERN_WRAP:-}" ] || exit 0
-need valgrind
+need_valgrind
 export POSTERN_WRAP="valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite \
  --show-leak-kinds=definite --track-fds=yes --error-exitcode=99 --log-file=$WORK/valgrind.log"
 LOGS+=("$WORK/valgrind.log")

@@ -59,6 +59,13 @@ need()
     done
 }
 
+# Skip unless there is one that can read what the compiler wrote: 3.19 knows no DWARF 5 of clang's.
+need_valgrind()
+{
+    need valgrind
+    valgrind --quiet "$POSTERN" -V >"$WORK/valgrind.out" 2>&1 || skip "valgrind cannot run $POSTERN"
+}
+
 show_logs()
 {
     local log
