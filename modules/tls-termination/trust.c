@@ -44,7 +44,7 @@ static int32_t add(DerBuffer ***list, uint32_t *n, DerBuffer *der)
     return PST_OK;
 }
 
-/* All pieces of a file; what is damaged in it was an error already. */
+/* All pieces of a file. mutual-tls has looked for damage already; other contributors may not. */
 static int32_t read_file(const char *path, size_t most, next_fn next, DerBuffer ***list,
                          uint32_t *n, char *why, size_t why_n)
 {
@@ -52,9 +52,14 @@ static int32_t read_file(const char *path, size_t most, next_fn next, DerBuffer 
     uint8_t *pem = tls_file_read_most(path, false, most, &size, why, why_n);
     int32_t rc = pem == NULL ? PST_ERR : PST_OK;
     DerBuffer *der = NULL;
+    int found = 0;
 
-    while (rc == PST_OK && next(pem, size, &off, &der) > 0) {
+    while (rc == PST_OK && (found = next(pem, size, &off, &der)) > 0) {
         rc = add(list, n, der);
+    }
+    if (found < 0) {
+        snprintf(why, why_n, "%s is damaged", path);
+        rc = PST_ERR;
     }
     free(pem);
     return rc;
