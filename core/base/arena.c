@@ -9,16 +9,17 @@
 #include "core/base/mem.h"
 
 /*
- * The first chunk, its head included; each further one is twice as large, up to CHUNK_MAX. Powers of
- * two: glibc keeps freed blocks of up to 1032 bytes for the thread.
+ * The first chunk is as large as what is asked for first, which often stays alone. Those behind it,
+ * heads included, have this size at first and each twice that of the one before, up to CHUNK_MAX.
+ * Powers of two: glibc keeps freed blocks of up to 1032 bytes for the thread.
  */
 #define CHUNK_MIN 128u
 #define CHUNK_MAX (64u * 1024u)
 
 struct arena_chunk {
     struct arena_chunk *next;
-    size_t used;
-    size_t size;
+    uint32_t used;
+    uint32_t size;
     alignas(max_align_t) uint8_t data[];
 };
 
@@ -30,17 +31,17 @@ void arena_init(struct arena *a)
 static struct arena_chunk *chunk_new(const struct arena *a, size_t n)
 {
     const size_t need = sizeof(struct arena_chunk) + n;
-    size_t size = a->head ? sizeof(struct arena_chunk) + a->head->size : CHUNK_MIN / 2;
+    size_t size = a->head ? CHUNK_MIN : need;
 
-    /* Twice what it was, or more: what is small and follows shall fit, too. */
-    do {
+    /* More than the last one, so that what is small and follows will fit, too. */
+    while (a->head && size < CHUNK_MAX &&
+           (size < need || size - sizeof(*a->head) <= a->head->size)) {
         size *= 2;
-    } while (size < need && size < CHUNK_MAX);
-    size = size > CHUNK_MAX ? CHUNK_MAX : size;
+    }
     size = size < need ? need : size;
     struct arena_chunk *c = mem_zero(size);
     if (c) {
-        c->size = size - sizeof(*c);
+        c->size = (uint32_t)(size - sizeof(*c));
     }
     return c;
 }
@@ -49,11 +50,13 @@ void *arena_alloc(struct arena *a, size_t n)
 {
     const size_t align = alignof(max_align_t);
 
-    if (n > PTRDIFF_MAX - sizeof(struct arena_chunk) - align) {
+    if (n > UINT32_MAX - sizeof(struct arena_chunk) - align) {
         return NULL;
     }
-    n = n == 0 ? align : (n + align - 1) & ~(align - 1);
-    if (!a->head || a->head->size - a->head->used < n) {
+    n = n == 0 ? 1 : n;
+    size_t at = a->head ? (a->head->used + align - 1) & ~(align - 1) : 0;
+
+    if (!a->head || at > a->head->size || a->head->size - at < n) {
         struct arena_chunk *c = chunk_new(a, n);
 
         if (!c) {
@@ -61,10 +64,10 @@ void *arena_alloc(struct arena *a, size_t n)
         }
         c->next = a->head;
         a->head = c;
+        at = 0;
     }
-    void *p = a->head->data + a->head->used;
-    a->head->used += n;
-    return p;
+    a->head->used = (uint32_t)(at + n);
+    return a->head->data + at;
 }
 
 char *arena_strndup(struct arena *a, const char *p, size_t n)

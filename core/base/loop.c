@@ -77,7 +77,6 @@ static void run_tasks(struct loop *l)
         struct task *t = pass.next;
 
         ring_remove(t);
-        t->queued = false;
         t->fn(t);
     }
 }
@@ -187,7 +186,8 @@ struct loop *loop_new(void)
     if (inbox_init(&l->inbox) < 0) {
         goto fail_poller;
     }
-    if (poller_add(&l->poller, &l->inbox_fd, l->inbox.fd, EPOLLIN) == ERR_OK) {
+    l->inbox_fd.fd = l->inbox.fd;
+    if (poller_add(&l->poller, &l->inbox_fd, EPOLLIN) == ERR_OK) {
         return l;
     }
     inbox_free(&l->inbox);
@@ -291,14 +291,14 @@ uint64_t loop_turn(const struct loop *l)
     return l->turn;
 }
 
-int loop_fd_add(struct loop *l, struct loop_fd *f, int fd, uint32_t events)
+int loop_fd_add(struct loop *l, struct loop_fd *f, uint32_t events)
 {
-    return poller_add(&l->poller, f, fd, events);
+    return poller_add(&l->poller, f, events);
 }
 
-int loop_fd_change(struct loop *l, struct loop_fd *f, int fd, uint32_t events)
+int loop_fd_change(struct loop *l, struct loop_fd *f, uint32_t events)
 {
-    return poller_change(&l->poller, f, fd, events);
+    return poller_change(&l->poller, f, events);
 }
 
 void loop_fd_forget(struct loop *l, struct loop_fd *f)
@@ -306,10 +306,10 @@ void loop_fd_forget(struct loop *l, struct loop_fd *f)
     poller_forget(&l->poller, f);
 }
 
-void loop_fd_remove(struct loop *l, struct loop_fd *f, int fd)
+void loop_fd_remove(struct loop *l, struct loop_fd *f)
 {
     if (f->slot != 0) {
-        (void)epoll_ctl(l->poller.fd, EPOLL_CTL_DEL, fd, NULL);
+        (void)epoll_ctl(l->poller.fd, EPOLL_CTL_DEL, f->fd, NULL);
         poller_forget(&l->poller, f);
     }
 }
@@ -342,8 +342,7 @@ bool loop_base_timer(struct event *timer, uint64_t ms)
 
 void loop_defer(struct loop *l, struct task *t)
 {
-    if (!t->queued) {
-        t->queued = true;
+    if (!task_queued(t)) {
         ring_append(&l->tasks, t);
     }
 }
@@ -351,9 +350,8 @@ void loop_defer(struct loop *l, struct task *t)
 void loop_cancel(struct loop *l, struct task *t)
 {
     (void)l;
-    if (t->queued) {
+    if (task_queued(t)) {
         ring_remove(t);
-        t->queued = false;
     }
 }
 

@@ -17,14 +17,14 @@ struct loop;
 
 /* Work to run soon on the same thread. Embed it; zero-initialise; set fn. */
 struct task {
-    struct task *prev, *next;
+    struct task *prev, *next; /* NULL: not queued */
     void (*fn)(struct task *t);
-    bool queued;
 };
 
-/* A descriptor that is watched. Embed it; zero-initialise; set fn. events: EPOLL*. */
+/* A descriptor to be watched. Embed it; zero-initialise; set fn and fd. events: EPOLL*. */
 struct loop_fd {
     void (*fn)(struct loop_fd *f, uint32_t events);
+    int fd;
     uint32_t slot; /* 0: not watched */
 };
 
@@ -65,14 +65,14 @@ uint64_t loop_now(struct loop *l);
 uint64_t loop_turn(const struct loop *l);
 
 /*
- * Watch fd for `events` (EPOLL*, level-triggered unless EPOLLET is among them). ERR_NOMEM; ERR_SYS:
+ * Watch it for `events` (EPOLL*, level-triggered unless EPOLLET is among them). ERR_NOMEM; ERR_SYS:
  * errno tells. The callback may forget any descriptor. [own thread]
  */
-int loop_fd_add(struct loop *l, struct loop_fd *f, int fd, uint32_t events);
+int loop_fd_add(struct loop *l, struct loop_fd *f, uint32_t events);
 /*
  * Watch for other events, of which those that are there are reported again. ERR_SYS. [own thread]
  */
-int loop_fd_change(struct loop *l, struct loop_fd *f, int fd, uint32_t events);
+int loop_fd_change(struct loop *l, struct loop_fd *f, uint32_t events);
 /*
  * Report nothing more, what is under way included. The descriptor is left alone: for the owner who
  * closes it next, which ends the kernel's interest without a call. A no-op when not watched.
@@ -80,7 +80,7 @@ int loop_fd_change(struct loop *l, struct loop_fd *f, int fd, uint32_t events);
  */
 void loop_fd_forget(struct loop *l, struct loop_fd *f);
 /* As above for a descriptor that stays open. [own thread] */
-void loop_fd_remove(struct loop *l, struct loop_fd *f, int fd);
+void loop_fd_remove(struct loop *l, struct loop_fd *f);
 
 /* Arm a timer for ms from now, or move it there. Never fails. [own thread] */
 void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t ms);
@@ -98,6 +98,10 @@ bool loop_base_timer(struct event *timer, uint64_t ms);
  * turn. [own thread]
  */
 void loop_defer(struct loop *l, struct task *t);
+static inline bool task_queued(const struct task *t)
+{
+    return t->next != NULL;
+}
 /* Take a task off the queue; a no-op when it is not queued. [own thread] */
 void loop_cancel(struct loop *l, struct task *t);
 

@@ -49,29 +49,29 @@ static int slot_take(struct poller *p, struct loop_fd *f)
     return ERR_OK;
 }
 
-static int control(const struct poller *p, int op, const struct loop_fd *f, int fd, uint32_t events)
+static int control(const struct poller *p, int op, const struct loop_fd *f, uint32_t events)
 {
     const uint64_t generation = p->slots[f->slot - 1].generation;
     struct epoll_event ev = { .events = events, .data.u64 = generation << 32 | (f->slot - 1) };
 
-    return epoll_ctl(p->fd, op, fd, &ev) == 0 ? ERR_OK : ERR_SYS;
+    return epoll_ctl(p->fd, op, f->fd, &ev) == 0 ? ERR_OK : ERR_SYS;
 }
 
-int poller_add(struct poller *p, struct loop_fd *f, int fd, uint32_t events)
+int poller_add(struct poller *p, struct loop_fd *f, uint32_t events)
 {
     if (slot_take(p, f) != ERR_OK) {
         return ERR_NOMEM;
     }
-    if (control(p, EPOLL_CTL_ADD, f, fd, events) != ERR_OK) {
+    if (control(p, EPOLL_CTL_ADD, f, events) != ERR_OK) {
         poller_forget(p, f);
         return ERR_SYS;
     }
     return ERR_OK;
 }
 
-int poller_change(struct poller *p, const struct loop_fd *f, int fd, uint32_t events)
+int poller_change(struct poller *p, const struct loop_fd *f, uint32_t events)
 {
-    return control(p, EPOLL_CTL_MOD, f, fd, events);
+    return control(p, EPOLL_CTL_MOD, f, events);
 }
 
 void poller_forget(struct poller *p, struct loop_fd *f)

@@ -29,8 +29,8 @@ struct poller {
 int poller_init(struct poller *p);
 void poller_free(struct poller *p);
 /* ERR_NOMEM; ERR_SYS: see errno. */
-int poller_add(struct poller *p, struct loop_fd *f, int fd, uint32_t events);
-int poller_change(struct poller *p, const struct loop_fd *f, int fd, uint32_t events);
+int poller_add(struct poller *p, struct loop_fd *f, uint32_t events);
+int poller_change(struct poller *p, const struct loop_fd *f, uint32_t events);
 /* Nothing is reported from now on. */
 void poller_forget(struct poller *p, struct loop_fd *f);
 /* Wait ms (-1: for good) and call whoever is reported. ERR_SYS. */

@@ -212,6 +212,16 @@ void conn_slot_free(struct conn_worker *w, struct generation *g)
     w->count(w, -1);
 }
 
+const struct pst_addr *conn_keep_addr(struct conn *c, const struct pst_addr *addr)
+{
+    struct pst_addr *a = arena_alloc(&c->arena, sizeof(*a));
+
+    if (a != NULL) {
+        *a = *addr;
+    }
+    return a;
+}
+
 static struct conn *conn_new(struct conn_worker *w, struct listener *l, struct stream *client,
                              const struct pst_addr *peer)
 {
@@ -238,7 +248,8 @@ static struct conn *conn_new(struct conn_worker *w, struct listener *l, struct s
     c->gen = w->current;
     c->gen->workers[w->index].refs++;
     c->client = client;
-    c->peer = c->client_addr = *peer;
+    c->client_addr = *peer;
+    c->peer = &c->client_addr;
     /* Sortable and unique in the process: the worker's number is in the low bits. */
     c->id = (++w->last_id << 10) | (w->index & CONN_ID_WORKERS);
     c->t_accept = loop_now(w->loop);
@@ -269,8 +280,7 @@ int conn_start(struct conn_worker *w, struct listener *l, struct stream *client,
     if (c == NULL) {
         return ERR_NOMEM;
     }
-    c->local = *local;
-    c->local_known = true;
+    c->local = conn_keep_addr(c, local);
     conn_wake(c);
     return ERR_OK;
 }

@@ -46,17 +46,20 @@ const char *conn_reason_name(uint32_t reason)
 
 const struct pst_addr *conn_local(struct conn *c)
 {
-    if (!c->local_known) {
+    static const struct pst_addr unknown;
+
+    if (c->local == NULL) {
+        struct pst_addr local = { 0 };
         struct sockaddr_storage ss;
         socklen_t n = sizeof(ss);
         int fd = c->client == NULL ? -1 : stream_fd(c->client);
 
-        c->local_known = true;
         if (fd >= 0 && getsockname(fd, (struct sockaddr *)&ss, &n) == 0) {
-            addr_from_sockaddr(&c->local, (struct sockaddr *)&ss, n);
+            addr_from_sockaddr(&local, (struct sockaddr *)&ss, n);
         }
+        c->local = conn_keep_addr(c, &local);
     }
-    return &c->local;
+    return c->local != NULL ? c->local : &unknown;
 }
 
 /* A fatal alert in the clear: RFC 8446 sections 5.1 and 6. Seven bytes fit any socket buffer. */
@@ -73,16 +76,12 @@ static bool send_alert(struct conn *c, uint8_t alert)
     return true;
 }
 
-static void count_streams(struct conn *c)
+static void count_streams(const struct conn *c, struct conn_totals *t)
 {
-    if (c->client != NULL) {
-        c->client_in += stream_bytes_in(c->client);
-        c->client_out += stream_bytes_out(c->client);
-    }
-    if (c->upstream != NULL) {
-        c->upstream_in += stream_bytes_in(c->upstream);
-        c->upstream_out += stream_bytes_out(c->upstream);
-    }
+    t->client_in = stream_bytes_in(c->client);
+    t->client_out = stream_bytes_out(c->client);
+    t->upstream_in = c->upstream_in + (c->upstream == NULL ? 0 : stream_bytes_in(c->upstream));
+    t->upstream_out = c->upstream_out + (c->upstream == NULL ? 0 : stream_bytes_out(c->upstream));
 }
 
 /*
@@ -124,7 +123,7 @@ static struct pst_shadow *shadows(struct conn *c, uint32_t *n)
     return a;
 }
 
-static void tell_modules(struct conn *c, const struct conn_end *e)
+static void tell_modules(struct conn *c, const struct conn_end *e, const struct conn_totals *t)
 {
     struct pst_record r = {
         .size = sizeof(r),
@@ -136,7 +135,7 @@ static void tell_modules(struct conn *c, const struct conn_end *e)
         .listener = pst_str_of(c->listener->conf->name),
         .edge = pst_str_of(c->edge == NULL ? NULL : c->edge->conf->name),
         .sni = { c->sni, c->sni_n },
-        .peer = c->peer,
+        .peer = *c->peer,
         .client = c->client_addr,
         .local = *conn_local(c),
         .upstream = c->upstream_addr,
@@ -147,12 +146,12 @@ static void tell_modules(struct conn *c, const struct conn_end *e)
         .t_handshake = c->t_handshake,
         .t_connect_start = c->t_connect_start,
         .t_connected = c->t_connected,
-        .t_first_byte = c->t_first_byte,
+        .t_first_byte = t->t_first_byte,
         .t_end = loop_now(c->w->loop),
-        .client_in = c->client_in,
-        .client_out = c->client_out,
-        .upstream_in = c->upstream_in,
-        .upstream_out = c->upstream_out,
+        .client_in = t->client_in,
+        .client_out = t->client_out,
+        .upstream_in = t->upstream_in,
+        .upstream_out = t->upstream_out,
         .module = pst_str_of(c->why.module),
         .code = pst_str_of(c->why.code),
         .text = pst_str_of(c->why.text),
@@ -175,7 +174,7 @@ static void tell_modules(struct conn *c, const struct conn_end *e)
 }
 
 /* Ends that an administrator would look for are told at level info, the others at debug. */
-static void log_end(const struct conn *c, const struct conn_end *e)
+static void log_end(const struct conn *c, const struct conn_end *e, const struct conn_totals *t)
 {
     static struct log_limit limit;
     uint8_t alert = c->alerts[conn_alert_slot(PST_SIDE_CLIENT, false)];
@@ -200,7 +199,7 @@ static void log_end(const struct conn *c, const struct conn_end *e)
         LOGF_Z("upstream", c->upstream_name), LOGF_U64("tries", c->tries),
         LOGF_U64_IF("alert", (uint64_t)alert - 1, alert != 0),
         LOGF_Z("error", e->sys_errno == 0 ? NULL : strerrorname_np(e->sys_errno)),
-        LOGF_U64("bytes_in", c->client_in), LOGF_U64("bytes_out", c->client_out),
+        LOGF_U64("bytes_in", t->client_in), LOGF_U64("bytes_out", t->client_out),
         LOGF_U64("ms", (loop_now(c->w->loop) - c->t_accept) / 1000000),
         LOGF_Z("truncated", e->truncated ? "true" : NULL),
         LOGF_U64_IF("not_logged", held, held > 0));
@@ -231,6 +230,7 @@ void conn_end(struct conn *c, const struct conn_end *e)
 {
     struct conn_worker *w = c->w;
     struct generation *g = c->gen;
+    struct conn_totals t = { 0 };
     bool relayed = c->state == CONN_RELAY;
     bool linger = e->linger;
 
@@ -247,7 +247,7 @@ void conn_end(struct conn *c, const struct conn_end *e)
     }
     c->state = CONN_CLOSED;
     if (c->relay != NULL) {
-        c->t_first_byte = relay_first_byte(c->relay);
+        t.t_first_byte = relay_first_byte(c->relay);
         relay_free(c->relay);
         c->relay = NULL;
     }
@@ -255,12 +255,12 @@ void conn_end(struct conn *c, const struct conn_end *e)
         say_goodbye(c->client);
         say_goodbye(c->upstream);
     }
-    count_streams(c);
-    conn_count_end(c, e->reason, relayed);
+    count_streams(c, &t);
+    conn_count_end(c, &t, e->reason, relayed);
     if (w->closed != NULL || wants_record(c)) {
-        tell_modules(c, e);
+        tell_modules(c, e, &t);
     }
-    log_end(c, e);
+    log_end(c, e, &t);
     linger = close_streams(c, e, linger);
     conn_stage_notify(c, PST_STAGE_CONN_FINI, NULL);
     watch_scope_free(c->scope);

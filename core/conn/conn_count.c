@@ -145,20 +145,21 @@ void conn_count_routed(const struct conn *c)
     tally_begin(c->edge->tally, c->w->index);
 }
 
-void conn_count_end(const struct conn *c, uint32_t reason, bool relayed)
+void conn_count_end(const struct conn *c, const struct conn_totals *t, uint32_t reason,
+                    bool relayed)
 {
     observe(HELLO, c->t_accept, c->t_hello);
     observe(HANDSHAKE, c->t_hello, c->t_handshake);
     observe(CONNECT, c->t_connect_start, c->t_connected);
     observe(UPSTREAM_HANDSHAKE, c->t_connected, c->t_upstream_ready);
-    observe(FIRST_BYTE, c->t_connected, c->t_first_byte);
+    observe(FIRST_BYTE, c->t_connected, t->t_first_byte);
     if (reason == PST_END_HANDSHAKE_FAILED || reason == PST_END_HANDSHAKE_TIMEOUT) {
         conn_count_handshake_failed(PST_SIDE_CLIENT);
     }
     metric_observe(life_id, loop_now(c->w->loop) - c->t_accept);
-    tally_end(c->listener->tally, c->w->index, relayed, reason, c->client_in, c->client_out);
+    tally_end(c->listener->tally, c->w->index, relayed, reason, t->client_in, t->client_out);
     if (c->edge != NULL) {
-        tally_end(c->edge->tally, c->w->index, relayed, reason, c->client_in, c->client_out);
+        tally_end(c->edge->tally, c->w->index, relayed, reason, t->client_in, t->client_out);
     }
 }
 

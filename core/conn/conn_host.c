@@ -89,6 +89,14 @@ static int32_t host_set_client_addr(pst_conn *conn, const struct pst_addr *addr)
     if (addr_from_module(&known, addr) != ERR_OK) {
         return PST_ERR_INVALID;
     }
+    if (c->peer == &c->client_addr) {
+        const struct pst_addr *peer = conn_keep_addr(c, c->peer);
+
+        if (peer == NULL) {
+            return PST_ERR_NOMEM;
+        }
+        c->peer = peer;
+    }
     c->client_addr = known;
     conn_vars_client_changed(c);
     return PST_OK;
@@ -189,7 +197,6 @@ static int32_t host_upstream_claim_fd(pst_conn *conn, int32_t fd)
 static int32_t host_upstream_choose(pst_conn *conn, const struct pst_addr *addr)
 {
     struct conn *c = conn_of(conn);
-    struct pst_addr *a;
 
     if (!in_stage(c, PST_STAGE_UPSTREAM)) {
         return PST_ERR_STATE;
@@ -197,13 +204,8 @@ static int32_t host_upstream_choose(pst_conn *conn, const struct pst_addr *addr)
     if ((addr->family != PST_AF_INET && addr->family != PST_AF_INET6) || addr->port == 0) {
         return PST_ERR_INVALID;
     }
-    a = arena_alloc(&c->arena, sizeof(*a));
-    if (a == NULL) {
-        return PST_ERR_NOMEM;
-    }
-    *a = *addr;
-    c->setup->chosen = a;
-    return PST_OK;
+    c->setup->chosen = conn_keep_addr(c, addr);
+    return c->setup->chosen == NULL ? PST_ERR_NOMEM : PST_OK;
 }
 
 static int32_t host_prepend(pst_conn *conn, uint32_t layer, const uint8_t *data, size_t n)

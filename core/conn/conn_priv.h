@@ -111,17 +111,17 @@ struct conn {
     struct conn_why why;
     uint64_t id;
     uint64_t wall_start_us, t_accept, t_hello, t_handshake, t_connect_start, t_connected;
-    uint64_t t_upstream_ready, t_first_byte;
-    uint64_t client_in, client_out, upstream_in, upstream_out; /* of streams already closed */
-    struct pst_addr peer, client_addr, local, upstream_addr;
+    uint64_t t_upstream_ready;
+    uint64_t upstream_in, upstream_out; /* of targets that were given up */
+    struct pst_addr client_addr, upstream_addr;
+    const struct pst_addr *peer;  /* client_addr, or in the arena when a module has set that one */
+    const struct pst_addr *local; /* in the arena; NULL: conn_local() was not asked yet          */
     uint32_t sni_n;
     uint32_t tries;
     uint8_t state; /* enum conn_state */
     uint8_t stage; /* the last one entered */
-    bool kill;
-    bool local_known;
-    bool denied;       /* `why` is a denial */
-    bool upstream_tls; /* the target is a "tls://" one */
+    bool kill : 1;
+    bool upstream_tls : 1; /* the target is a "tls://" one */
     /* TLS alerts plus one, 0: none; indexed by conn_alert_slot() */
     uint8_t alerts[CONN_ALERTS];
     struct upstream_walk walk; /* its current target is counted until the end */
@@ -132,6 +132,12 @@ static inline unsigned conn_alert_slot(uint32_t side, bool received)
 {
     return (side == PST_SIDE_UPSTREAM ? 2u : 0u) + (received ? 1u : 0u);
 }
+
+/* What is only known at the end. */
+struct conn_totals {
+    uint64_t client_in, client_out, upstream_in, upstream_out; /* bytes on the wire */
+    uint64_t t_first_byte;
+};
 
 /* How a connection ends. */
 struct conn_end {
@@ -163,6 +169,8 @@ void conn_deadline(struct conn *c, uint64_t ms, uint32_t reason);
 void conn_deadline_at(struct conn *c, uint64_t at_ns, uint32_t reason);
 void conn_deadline_off(struct conn *c);
 void conn_setup_free(struct conn *c);
+/* A copy in the arena; NULL: out of memory. */
+const struct pst_addr *conn_keep_addr(struct conn *c, const struct pst_addr *addr);
 /* A connection and its linger are over: its worker and its generation may forget it. */
 void conn_slot_free(struct conn_worker *w, struct generation *g);
 /* True while the client may still be told an alert in the clear. */
@@ -214,6 +222,7 @@ void conn_end(struct conn *c, const struct conn_end *e);
 void conn_fail(struct conn *c, uint32_t reason, uint32_t side, const char *code, const char *text);
 /* A module said no: how it looks is the edge's or listener's setting. */
 void conn_denied(struct conn *c);
+/* The address that the client has reached; of no family when it cannot be told. */
 const struct pst_addr *conn_local(struct conn *c);
 
 /* conn_list.c: a connection leaves its list; places in it move on. */
@@ -225,7 +234,8 @@ void conn_count_routed(const struct conn *c);
 /* A handshake of a PST_SIDE_* was completed here, or failed. */
 void conn_count_handshake(struct conn *c, uint32_t side);
 void conn_count_handshake_failed(uint32_t side);
-void conn_count_end(const struct conn *c, uint32_t reason, bool relayed);
+void conn_count_end(const struct conn *c, const struct conn_totals *t, uint32_t reason,
+                    bool relayed);
 
 /* conn_vars.c */
 /* Keep the variables made from the hello that some module asked for. */

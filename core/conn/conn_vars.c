@@ -208,10 +208,10 @@ static int32_t get_core(void *ctx, pst_conn *conn, struct pst_value *v)
         set_u64(v, c->id);
         break;
     case V_PEER_IP:
-        set_addr(v, &c->peer);
+        set_addr(v, c->peer);
         break;
     case V_PEER_PORT:
-        set_u64(v, c->peer.port);
+        set_u64(v, c->peer->port);
         break;
     case V_CLIENT_IP:
         set_addr(v, &c->client_addr);

@@ -187,7 +187,7 @@ void ticket_cancel(struct ticket *t)
     if (pending && t->cancel != NULL) {
         t->cancel(t->arg);
     }
-    if (t->task.queued) {
+    if (task_queued(&t->task)) {
         loop_cancel(t->loop, &t->task);
         drop(t);
     }

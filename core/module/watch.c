@@ -43,7 +43,7 @@ struct watch_scope *watch_scope_new(struct loop *l)
 
 static void fd_leave(struct watch_event *w)
 {
-    loop_fd_remove(w->scope->loop, &w->poll, w->own >= 0 ? w->own : w->fd);
+    loop_fd_remove(w->scope->loop, &w->poll);
     if (w->own >= 0) {
         close(w->own);
         w->own = -1;
@@ -158,11 +158,12 @@ static int32_t fd_listen(struct watch_event *w, uint32_t events)
     if ((events & PST_STREAM_WRITE) != 0) {
         what |= EPOLLOUT;
     }
-    if (events == 0 || loop_fd_add(l, &w->poll, w->fd, what) == ERR_OK) {
+    w->poll.fd = w->fd;
+    if (events == 0 || loop_fd_add(l, &w->poll, what) == ERR_OK) {
         return PST_OK;
     }
-    w->own = errno == EEXIST ? fcntl(w->fd, F_DUPFD_CLOEXEC, 0) : -1;
-    return w->own >= 0 && loop_fd_add(l, &w->poll, w->own, what) == ERR_OK ? PST_OK : PST_ERR;
+    w->poll.fd = w->own = errno == EEXIST ? fcntl(w->fd, F_DUPFD_CLOEXEC, 0) : -1;
+    return w->own >= 0 && loop_fd_add(l, &w->poll, what) == ERR_OK ? PST_OK : PST_ERR;
 }
 
 static int events_known(uint32_t events)

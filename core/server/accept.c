@@ -24,7 +24,6 @@ struct acceptor {
     const struct lsock *sock;
     struct listener *listener;
     struct acceptor *next;
-    int fd;
     int batch;     /* taken at once: grows while there were as many in each turn */
     uint64_t turn; /* of the loop, when the last whole batch was taken           */
 };
@@ -32,12 +31,12 @@ struct acceptor {
 /* False: out of memory. */
 static bool acceptor_on(struct acceptor *a)
 {
-    return a->poll.slot != 0 || loop_fd_add(a->w->loop, &a->poll, a->fd, EPOLLIN) == ERR_OK;
+    return a->poll.slot != 0 || loop_fd_add(a->w->loop, &a->poll, EPOLLIN) == ERR_OK;
 }
 
 static void acceptor_off(struct acceptor *a)
 {
-    loop_fd_remove(a->w->loop, &a->poll, a->fd);
+    loop_fd_remove(a->w->loop, &a->poll);
 }
 
 static void accept_off(struct worker *w)
@@ -152,7 +151,7 @@ static void on_accept(struct loop_fd *f, uint32_t events)
             accept_pause(w, "max_connections");
             return;
         }
-        fd = accept4(a->fd, (struct sockaddr *)&ss, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        fd = accept4(a->poll.fd, (struct sockaddr *)&ss, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (!accept_failed(w, errno)) {
                 return;
@@ -171,7 +170,7 @@ static struct acceptor *acceptor_find(struct worker *w, int fd)
 {
     struct acceptor *a = w->acceptors;
 
-    while (a != NULL && a->fd != fd) {
+    while (a != NULL && a->poll.fd != fd) {
         a = a->next;
     }
     return a;
@@ -187,7 +186,7 @@ static void acceptor_add(struct worker *w, const struct binding *b, int fd)
     a->w = w;
     a->sock = b->sock;
     a->listener = b->listener;
-    a->fd = fd;
+    a->poll.fd = fd;
     a->poll.fn = on_accept;
     a->next = w->acceptors;
     w->acceptors = a;

@@ -22,6 +22,7 @@ struct pipe_pool {
     size_t max;
     size_t made; /* in use and idle */
     size_t used;
+    uint64_t bytes;
 };
 
 struct pipe_pool *pipe_pool_new(size_t max)
@@ -117,4 +118,14 @@ void pipe_pool_put(struct pipe_pool *p, struct pipe_pair *pp)
 size_t pipe_pool_used(const struct pipe_pool *p)
 {
     return p->used;
+}
+
+void pipe_pool_count(struct pipe_pool *p, size_t n)
+{
+    p->bytes += n;
+}
+
+uint64_t pipe_pool_bytes(const struct pipe_pool *p)
+{
+    return p->bytes;
 }

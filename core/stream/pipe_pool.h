@@ -4,13 +4,14 @@
 #define POSTERN_STREAM_PIPE_POOL_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct pipe_pool;
 
 struct pipe_pair {
     int rd, wr;
-    size_t size;     /* capacity in bytes                       */
-    size_t fill;     /* bytes in it now                         */
+    size_t size; /* capacity in bytes                       */
+    size_t fill; /* bytes in it now                         */
     struct pipe_pair *next;
 };
 
@@ -21,7 +22,10 @@ void pipe_pool_free(struct pipe_pool *p);
 struct pipe_pair *pipe_pool_get(struct pipe_pool *p);
 /* Give it back; one that still holds bytes is closed, never reused. */
 void pipe_pool_put(struct pipe_pool *p, struct pipe_pair *pp);
-/* Pipes in use now, for tests. */
+/* n bytes have gone through one of its pipes. */
+void pipe_pool_count(struct pipe_pool *p, size_t n);
+/* Pipes in use now, and bytes that went through all so far: for tests. */
 size_t pipe_pool_used(const struct pipe_pool *p);
+uint64_t pipe_pool_bytes(const struct pipe_pool *p);
 
 #endif

@@ -25,7 +25,7 @@ void stream_bytes_free(struct stream_bytes **at)
 
 void stream_set_prefix(struct stream *s, struct buf *b)
 {
-    struct stream_base *base = s->base;
+    struct stream_base *base = base_of(s);
 
     stream_bytes_free(&base->prefix);
     if (b->len == 0) {
@@ -34,8 +34,8 @@ void stream_set_prefix(struct stream *s, struct buf *b)
     }
     base->prefix = mem_zero(sizeof(*base->prefix));
     if (base->prefix == NULL) {
-        base->sys_errno = ENOMEM;
-        base->broken = true;
+        base->s.sys_errno = ENOMEM;
+        base->s.broken = true;
         buf_free(b);
         return;
     }
@@ -45,7 +45,7 @@ void stream_set_prefix(struct stream *s, struct buf *b)
 
 size_t stream_prefix_left(struct stream *s)
 {
-    const struct stream_bytes *p = s->base->prefix;
+    const struct stream_bytes *p = base_of(s)->prefix;
     return p == NULL ? 0 : p->b.len - p->off;
 }
 
@@ -73,7 +73,7 @@ int64_t prefix_read(struct stream_base *b, struct pst_iov *v, uint32_t n)
 
 int stream_push_front(struct stream *s, const void *p, size_t n)
 {
-    struct stream_base *b = s->base;
+    struct stream_base *b = base_of(s);
 
     if (n == 0) {
         return ERR_OK;

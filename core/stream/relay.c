@@ -452,8 +452,3 @@ uint64_t relay_first_byte(const struct relay *r)
 {
     return r->first_byte;
 }
-
-uint64_t relay_spliced(const struct relay *r)
-{
-    return r->spliced;
-}

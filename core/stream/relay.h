@@ -24,8 +24,8 @@ struct pipe_pool;
 /* How a relay ended. */
 struct relay_end {
     uint32_t reason; /* PST_END_CLIENT_FIN, _UPSTREAM_FIN: first; _IDLE, _RESET, _INTERNAL */
-    uint32_t side;   /* PST_SIDE_* that caused it, 0: we (timer)                              */
     int sys_errno;
+    uint8_t side;    /* PST_SIDE_* that caused it, 0: we (timer)                              */
     bool truncated;  /* a direction ended without a proper end                                */
     bool half_close; /* the half-close timer, not the idle timer, ran out                     */
     bool last_words; /* what the client was written last shall arrive: an alert that says why,
@@ -60,8 +60,6 @@ void relay_free(struct relay *r);
 
 /* Time of the first byte from the upstream, loop_now(); 0: none yet. */
 uint64_t relay_first_byte(const struct relay *r);
-/* Bytes that went through splice(2) so far, both directions. */
-uint64_t relay_spliced(const struct relay *r);
 
 /* --- byte filters (filter.c) ------------------------------------------------------------------ */
 

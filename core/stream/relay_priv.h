@@ -44,12 +44,12 @@ struct relay_dir {
     uint8_t phase;           /* enum relay_phase                            */
     uint8_t src_want;        /* PST_STREAM_* this direction waits for at    */
     uint8_t dst_want;        /* the base of its source and destination      */
-    bool unflushed;          /* the destination may keep bytes back         */
-    bool bulk;               /* the last round was large                    */
-    bool slow;               /* the destination did not take all of the last round */
-    bool no_splice;          /* the kernel cannot splice these two          */
-    bool again;              /* to be continued from the run queue          */
-    bool cut;                /* the source is gone: relay_is_cut()          */
+    bool unflushed : 1;      /* the destination may keep bytes back         */
+    bool bulk : 1;           /* the last round was large                    */
+    bool slow : 1;           /* the destination did not take all of the last round */
+    bool no_splice : 1;      /* the kernel cannot splice these two          */
+    bool again : 1;          /* to be continued from the run queue          */
+    bool cut : 1;            /* the source is gone: relay_is_cut()          */
 };
 
 /* dir[0] is client to upstream, dir[1] the other; dir[i] reads from s[i]. */
@@ -62,7 +62,6 @@ struct relay {
     struct relay_dir dir[2];
     uint64_t last; /* loop_now() of the last byte */
     uint64_t first_byte;
-    uint64_t spliced;
     uint32_t idle_ms, half_close_ms;
     struct relay_end end; /* reason 0: still going on */
     bool started;

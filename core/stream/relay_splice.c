@@ -107,7 +107,7 @@ enum relay_step splice_flush(struct relay *r, unsigned d)
         }
         x->pipe->fill -= (size_t)n;
         stream_count(dst, 0, (uint64_t)n);
-        r->spliced += (uint64_t)n;
+        pipe_pool_count(r->pipes, (size_t)n);
         relay_moved(r, d, 0);
     }
     return STEP_GO;

@@ -24,31 +24,28 @@ struct stream *stream_stack(struct stream *inner, const struct pst_stream_ops *o
     l->s.ops = &l->ops;
     l->s.ctx = ctx;
     l->s.inner = inner;
-    l->s.base = inner->base;
     return &l->s;
 }
 
 void stream_free(struct stream *top, uint32_t how)
 {
-    if (top != NULL) {
-        top->base->ready = NULL;
+    struct stream_base *b;
+
+    if (top == NULL) {
+        return;
     }
-    while (top != NULL) {
-        struct stream *below = top->inner;
-        if (below == NULL) {
-            stream_bytes_free(&top->base->prefix);
-            stream_bytes_free(&top->base->front);
-        }
-        if (top->ops->close != NULL) {
-            top->ops->close(top->ctx, how);
-        }
-        /* Only now: close() may still have said that it is ready. */
-        if (below == NULL && !top->base->raw) {
-            module_stop(top->base);
-        }
-        free(top);
-        top = below;
+    base_of(top)->ready = NULL;
+    b = base_of(stream_strip(top, how));
+    stream_bytes_free(&b->prefix);
+    stream_bytes_free(&b->front);
+    if (b->s.ops->close != NULL) {
+        b->s.ops->close(b->s.ctx, how);
     }
+    /* Only now: close() may still have said that it is ready. */
+    if (!b->s.raw) {
+        module_stop(b);
+    }
+    free(b);
 }
 
 struct stream *stream_strip(struct stream *top, uint32_t how)
@@ -72,7 +69,7 @@ struct stream *stream_inner(struct stream *s)
 
 struct stream *stream_base(struct stream *s)
 {
-    return &s->base->s;
+    return &base_of(s)->s;
 }
 
 int32_t stream_handshake(struct stream *s)
@@ -90,10 +87,10 @@ int32_t stream_handshake(struct stream *s)
 
 int64_t stream_read(struct stream *s, struct pst_iov *v, uint32_t n)
 {
-    struct stream_base *b = s->base;
+    struct stream_base *b = s->inner == NULL ? base_of(s) : NULL;
 
-    if (s->inner == NULL) {
-        if (b->broken) {
+    if (b != NULL) {
+        if (s->broken) {
             return PST_ERR_NOMEM;
         }
         if (b->prefix != NULL) {
@@ -104,7 +101,7 @@ int64_t stream_read(struct stream *s, struct pst_iov *v, uint32_t n)
         return PST_ERR_IO;
     }
     int64_t r = s->ops->read(s->ctx, v, n);
-    if (s->inner == NULL && r > 0) {
+    if (b != NULL && r > 0) {
         b->in += (uint64_t)r;
     }
     return r;
@@ -112,46 +109,50 @@ int64_t stream_read(struct stream *s, struct pst_iov *v, uint32_t n)
 
 void stream_ask_again(struct stream *s)
 {
-    if (s->base->raw) {
-        raw_ask_again(s->base);
+    struct stream_base *b = base_of(s);
+
+    if (b->s.raw) {
+        raw_ask_again(b);
     }
 }
 
 void stream_blocked(struct stream *s, unsigned events)
 {
-    if (s->base->raw) {
-        raw_blocked(s->base, events);
+    struct stream_base *b = base_of(s);
+
+    if (b->s.raw) {
+        raw_blocked(b, events);
     }
 }
 
-bool stream_at_end(const struct stream *s)
+bool stream_at_end(struct stream *s)
 {
-    return s->inner == NULL && s->base->raw && s->base->prefix == NULL && raw_ended(s->base);
+    return s->inner == NULL && s->raw && base_of(s)->prefix == NULL && raw_ended(base_of(s));
 }
 
 void stream_last_write(struct stream *s)
 {
-    if (s->inner == NULL && s->base->raw) {
-        raw_last_write(s->base);
+    if (s->inner == NULL && s->raw) {
+        raw_last_write(base_of(s));
     }
 }
 
 void stream_in_pieces(struct stream *s)
 {
-    raw_in_pieces(s->base);
+    raw_in_pieces(base_of(s));
 }
 
 void stream_delays(struct stream *s)
 {
-    raw_delays(s->base);
+    raw_delays(base_of(s));
 }
 
 int64_t stream_write(struct stream *s, const struct pst_iov *v, uint32_t n)
 {
-    struct stream_base *b = s->base;
+    struct stream_base *b = s->inner == NULL ? base_of(s) : NULL;
 
-    if (s->inner == NULL) {
-        if (b->broken) {
+    if (b != NULL) {
+        if (s->broken) {
             return PST_ERR_NOMEM;
         }
         if (b->front != NULL) {
@@ -162,7 +163,7 @@ int64_t stream_write(struct stream *s, const struct pst_iov *v, uint32_t n)
         return PST_ERR_IO;
     }
     int64_t r = s->ops->write(s->ctx, v, n);
-    if (s->inner == NULL && r > 0) {
+    if (b != NULL && r > 0) {
         b->out += (uint64_t)r;
     }
     return r;
@@ -171,8 +172,8 @@ int64_t stream_write(struct stream *s, const struct pst_iov *v, uint32_t n)
 int32_t stream_flush(struct stream *s)
 {
     for (; s != NULL; s = s->inner) {
-        if (s->inner == NULL && s->base->front != NULL) {
-            int64_t w = front_write(s->base, NULL, 0);
+        if (s->inner == NULL && base_of(s)->front != NULL) {
+            int64_t w = front_write(base_of(s), NULL, 0);
             if (w < 0) {
                 return (int32_t)w;
             }
@@ -187,8 +188,8 @@ int32_t stream_flush(struct stream *s)
 
 int32_t stream_shutdown_write(struct stream *s)
 {
-    if (s->inner == NULL && s->base->front != NULL) {
-        int64_t w = front_write(s->base, NULL, 0);
+    if (s->inner == NULL && base_of(s)->front != NULL) {
+        int64_t w = front_write(base_of(s), NULL, 0);
         if (w < 0) {
             return (int32_t)w;
         }
@@ -201,13 +202,13 @@ int32_t stream_shutdown_write(struct stream *s)
 
 int32_t stream_direct_fd(struct stream *s, uint32_t dir)
 {
-    const struct stream_base *b = s->base;
+    const struct stream_base *b = base_of(s);
 
     if (s->ops->direct_fd == NULL) {
         return PST_FD_NEVER;
     }
     if ((dir == PST_STREAM_READ && b->prefix != NULL) ||
-        (dir == PST_STREAM_WRITE && b->front != NULL) || b->broken) {
+        (dir == PST_STREAM_WRITE && b->front != NULL) || b->s.broken) {
         return PST_FD_NOT_NOW;
     }
     return s->ops->direct_fd(s->ctx, dir);
@@ -215,48 +216,54 @@ int32_t stream_direct_fd(struct stream *s, uint32_t dir)
 
 void stream_on_ready(struct stream *s, stream_ready_fn fn, void *arg)
 {
-    s->base->ready = fn;
-    s->base->arg = arg;
+    struct stream_base *b = base_of(s);
+
+    b->ready = fn;
+    b->arg = arg;
 }
 
 void stream_interest(struct stream *s, unsigned events)
 {
-    struct stream_base *b = s->base;
+    struct stream_base *b = base_of(s);
 
-    if (b->raw) {
+    if (b->s.raw) {
         raw_interest(b, events);
-    } else if (events != b->interest) {
+    } else if (events != b->s.interest) {
         module_interest(b, events);
     }
 }
 
 int stream_await_connect(struct stream *s)
 {
-    return raw_await_connect(s->base);
+    return raw_await_connect(base_of(s));
 }
 
 int stream_fd(struct stream *s)
 {
-    return s->base->raw ? raw_fd(s->base) : -1;
+    const struct stream_base *b = base_of(s);
+
+    return b->s.raw ? raw_fd(b) : -1;
 }
 
 int stream_errno(struct stream *s)
 {
-    return s->base->sys_errno;
+    return base_of(s)->s.sys_errno;
 }
 
 uint64_t stream_bytes_in(struct stream *s)
 {
-    return s->base->in;
+    return base_of(s)->in;
 }
 
 uint64_t stream_bytes_out(struct stream *s)
 {
-    return s->base->out;
+    return base_of(s)->out;
 }
 
 void stream_count(struct stream *s, uint64_t in, uint64_t out)
 {
-    s->base->in += in;
-    s->base->out += out;
+    struct stream_base *b = base_of(s);
+
+    b->in += in;
+    b->out += out;
 }

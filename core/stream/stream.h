@@ -75,7 +75,7 @@ void stream_ask_again(struct stream *s);
  */
 void stream_blocked(struct stream *s, unsigned events);
 /* Will the next read say that this is the end? Known of sockets without asking the kernel. */
-bool stream_at_end(const struct stream *s);
+bool stream_at_end(struct stream *s);
 int64_t stream_write(struct stream *s, const struct pst_iov *v, uint32_t n);
 /* The next write is followed by the end at once: on a socket both can leave in one segment. */
 void stream_last_write(struct stream *s);

@@ -26,7 +26,7 @@ void stream_ops_copy(struct pst_stream_ops *to, const struct pst_stream_ops *fro
 static void module_run(struct task *t)
 {
     struct stream_module *m = list_entry(t, struct stream_module, task);
-    unsigned events = m->pending & m->b.interest;
+    unsigned events = m->pending & m->b.s.interest;
 
     m->pending &= ~events;
     if (events != 0 && m->b.ready != NULL) {
@@ -41,7 +41,7 @@ struct stream *stream_module_new(struct loop *l, const struct pst_stream_ops *op
         return NULL;
     }
     stream_ops_copy(&m->ops, ops);
-    m->b.s = (struct stream){ .ops = &m->ops, .ctx = ctx, .base = &m->b };
+    m->b.s = (struct stream){ .ops = &m->ops, .ctx = ctx };
     m->b.loop = l;
     m->task.fn = module_run;
     return &m->b.s;
@@ -49,13 +49,14 @@ struct stream *stream_module_new(struct loop *l, const struct pst_stream_ops *op
 
 void stream_module_ready(struct stream *s, unsigned events)
 {
-    struct stream_module *m = (struct stream_module *)(void *)s->base;
+    struct stream_base *b = base_of(s);
+    struct stream_module *m = (struct stream_module *)(void *)b;
 
-    if (s->base->raw) {
+    if (b->s.raw) {
         return;
     }
     m->pending |= events & (PST_STREAM_READ | PST_STREAM_WRITE);
-    if (m->pending & m->b.interest) {
+    if (m->pending & m->b.s.interest) {
         loop_defer(m->b.loop, &m->task);
     }
 }
@@ -65,7 +66,7 @@ void module_interest(struct stream_base *b, unsigned events)
     struct stream_module *m = (struct stream_module *)(void *)b;
 
     events &= PST_STREAM_READ | PST_STREAM_WRITE;
-    b->interest = (uint8_t)events;
+    b->s.interest = (uint8_t)events;
     if (m->ops.interest != NULL) {
         m->ops.interest(b->s.ctx, events);
     }

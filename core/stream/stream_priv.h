@@ -10,15 +10,17 @@
 #include "core/base/loop.h"
 #include "core/stream/stream.h"
 
-struct stream_base;
-
 /* One layer. Every idle connection has two: keep it small. */
 struct stream {
     const struct pst_stream_ops *ops;
     void *ctx;
     struct stream *inner; /* NULL: this is the base */
-    struct stream_base *base;
-    bool ready; /* the handshake of this layer is done */
+    bool ready;           /* the handshake of this layer is done */
+    /* What follows is the base's, for which there is room here. */
+    bool raw;         /* a struct stream_raw, else a struct stream_module */
+    bool broken;      /* out of memory at a place that cannot say so: reads and writes fail */
+    uint8_t interest; /* PST_STREAM_READ | _WRITE | STREAM_FAILED waited for */
+    int sys_errno;
 };
 
 /* Bytes that wait at the base, in front of what comes from below or goes down. */
@@ -36,11 +38,16 @@ struct stream_base {
     uint64_t in, out;
     struct stream_bytes *prefix; /* read before anything from below, NULL: none  */
     struct stream_bytes *front;  /* written before anything from above, NULL: none */
-    int sys_errno;
-    uint8_t interest; /* PST_STREAM_READ | _WRITE | STREAM_FAILED waited for */
-    bool raw;         /* a struct stream_raw, else a struct stream_module */
-    bool broken;      /* out of memory at a place that cannot say so: reads and writes fail */
 };
+
+/* The base that a layer stands on; a base's own is itself. */
+static inline struct stream_base *base_of(struct stream *s)
+{
+    while (s->inner != NULL) {
+        s = s->inner;
+    }
+    return (struct stream_base *)(void *)s;
+}
 
 /* --- stream_raw.c: what stream.h says of the functions without "raw_" ------------------------- */
 

@@ -36,28 +36,27 @@ enum raw_delay {
 struct stream_raw {
     struct stream_base b;
     struct loop_fd poll;
-    int fd;
-    uint32_t armed;  /* what the poller watches for                           */
-    bool unreadable; /* there is nothing to read: an event will tell          */
-    bool unwritable; /* there is no room to write: an event will tell         */
-    bool ended;      /* its end is in the socket, behind what can be read     */
-    bool failed;     /* an error was reported                                 */
-    bool behind;     /* urgent data or an error is behind what a short read gets */
-    bool pieces;     /* as may every read: stream_in_pieces()                 */
-    bool connecting; /* connect() is under way                                */
-    bool more;       /* the next write is the last before the end             */
-    enum raw_delay delay;
-    struct task task; /* tells what could be done already when it was waited for */
+    uint32_t armed;      /* what the poller watches for                           */
+    uint8_t delay;       /* enum raw_delay                                        */
+    bool unreadable : 1; /* there is nothing to read: an event will tell          */
+    bool unwritable : 1; /* there is no room to write: an event will tell         */
+    bool ended : 1;      /* its end is in the socket, behind what can be read     */
+    bool failed : 1;     /* an error was reported                                 */
+    bool behind : 1;     /* urgent data or an error is behind what a short read gets */
+    bool pieces : 1;     /* as may every read: stream_in_pieces()                 */
+    bool connecting : 1; /* connect() is under way                                */
+    bool more : 1;       /* the next write is the last before the end             */
+    struct task task;    /* tells what could be done already when it was waited for */
 };
 
 int raw_fd(const struct stream_base *b)
 {
-    return ((const struct stream_raw *)(const void *)b)->fd;
+    return ((const struct stream_raw *)(const void *)b)->poll.fd;
 }
 
 static int32_t raw_error(struct stream_raw *r, int err)
 {
-    r->b.sys_errno = err;
+    r->b.s.sys_errno = err;
     if (err == ECONNRESET || err == EPIPE || err == ECONNABORTED) {
         return PST_ERR_RESET;
     }
@@ -101,7 +100,7 @@ static int64_t raw_read(void *ctx, struct pst_iov *v, uint32_t n)
     }
     uint32_t m = n == 1 ? 1 : raw_iov(iov, v, n);
     do {
-        got = n == 1 ? recv(r->fd, v[0].p, v[0].n, 0) : readv(r->fd, iov, (int)m);
+        got = n == 1 ? recv(r->poll.fd, v[0].p, v[0].n, 0) : readv(r->poll.fd, iov, (int)m);
     } while (got < 0 && errno == EINTR);
     if (got >= 0) {
         r->unreadable = got > 0 && (size_t)got < raw_room(v, n) && !r->behind && !r->pieces;
@@ -120,7 +119,7 @@ static void raw_no_delay(struct stream_raw *r)
     const int on = 1;
 
     if (r->delay == DELAY_NEXT) {
-        (void)setsockopt(r->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        (void)setsockopt(r->poll.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         r->delay = DELAY_UNKNOWN;
     } else if (r->delay == DELAY_FIRST) {
         r->delay = DELAY_NEXT;
@@ -141,7 +140,7 @@ static int64_t raw_write(void *ctx, const struct pst_iov *v, uint32_t n)
         msg.msg_iovlen = raw_iov(iov, v, n);
     }
     do {
-        put = n == 1 ? send(r->fd, v[0].p, v[0].n, flags) : sendmsg(r->fd, &msg, flags);
+        put = n == 1 ? send(r->poll.fd, v[0].p, v[0].n, flags) : sendmsg(r->poll.fd, &msg, flags);
     } while (put < 0 && errno == EINTR);
     if (put >= 0) {
         return put;
@@ -161,7 +160,7 @@ static int32_t raw_shutdown_write(void *ctx)
 {
     struct stream_raw *r = ctx;
 
-    if (shutdown(r->fd, SHUT_WR) == 0 || errno == ENOTCONN) {
+    if (shutdown(r->poll.fd, SHUT_WR) == 0 || errno == ENOTCONN) {
         return PST_OK;
     }
     return raw_error(r, errno);
@@ -175,9 +174,9 @@ static void raw_close(void *ctx, uint32_t how)
     loop_cancel(r->b.loop, &r->task);
     if (how == PST_CLOSE_ABORT) {
         const struct linger now = { .l_onoff = 1, .l_linger = 0 };
-        (void)setsockopt(r->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+        (void)setsockopt(r->poll.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     }
-    close(r->fd);
+    close(r->poll.fd);
 }
 
 /* In front of urgent data splice(2) says that nothing is there, or that this is the end. */
@@ -190,7 +189,7 @@ static int32_t raw_direct_fd(void *ctx, uint32_t dir)
     } else if (r->behind) {
         return PST_FD_NOT_NOW;
     }
-    return r->fd;
+    return r->poll.fd;
 }
 
 static const struct pst_stream_ops raw_ops = {
@@ -205,7 +204,7 @@ static const struct pst_stream_ops raw_ops = {
 /* What of the interest there is something to tell about. */
 static unsigned raw_ready(const struct stream_raw *r)
 {
-    unsigned events = r->b.broken ? PST_STREAM_READ | PST_STREAM_WRITE : 0;
+    unsigned events = r->b.s.broken ? PST_STREAM_READ | PST_STREAM_WRITE : 0;
 
     if (!r->unreadable || r->ended) {
         events |= PST_STREAM_READ;
@@ -216,7 +215,7 @@ static unsigned raw_ready(const struct stream_raw *r)
     if (r->failed) {
         events |= STREAM_FAILED;
     }
-    return events & r->b.interest;
+    return events & r->b.s.interest;
 }
 
 /* The callback may free the stream: nothing of it is touched after. */
@@ -240,13 +239,13 @@ static void raw_task(struct task *t)
  */
 static void raw_arm(struct stream_raw *r, uint32_t events)
 {
-    int rc = r->poll.slot == 0 ? loop_fd_add(r->b.loop, &r->poll, r->fd, events | EPOLLET)
-                               : loop_fd_change(r->b.loop, &r->poll, r->fd, events | EPOLLET);
+    int rc = r->poll.slot == 0 ? loop_fd_add(r->b.loop, &r->poll, events | EPOLLET)
+                               : loop_fd_change(r->b.loop, &r->poll, events | EPOLLET);
 
     r->armed = events;
     if (rc != ERR_OK) {
-        r->b.sys_errno = ENOMEM;
-        r->b.broken = true;
+        r->b.s.sys_errno = ENOMEM;
+        r->b.s.broken = true;
         loop_defer(r->b.loop, &r->task);
     }
 }
@@ -256,7 +255,7 @@ static unsigned raw_connected(const struct stream_raw *r, uint32_t what)
 {
     bool failed = (what & (EPOLLERR | EPOLLHUP)) != 0 || !(what & EPOLLOUT);
 
-    return r->b.interest & (failed ? PST_STREAM_READ | PST_STREAM_WRITE : PST_STREAM_WRITE);
+    return r->b.s.interest & (failed ? PST_STREAM_READ | PST_STREAM_WRITE : PST_STREAM_WRITE);
 }
 
 static void raw_event(struct loop_fd *f, uint32_t what)
@@ -284,11 +283,11 @@ static void raw_event(struct loop_fd *f, uint32_t what)
     }
     if (r->connecting) {
         events = raw_connected(r, what);
-    } else if ((events & ~r->b.interest & PST_STREAM_READ) && r->armed & RAW_READ) {
+    } else if ((events & ~r->b.s.interest & PST_STREAM_READ) && r->armed & RAW_READ) {
         /* Bytes that nobody reads now must not wake us again and again. */
         raw_arm(r, r->armed & ~(uint32_t)RAW_READ);
     }
-    raw_tell(r, events & r->b.interest);
+    raw_tell(r, events & r->b.s.interest);
 }
 
 struct stream *stream_raw_new(struct loop *l, int fd)
@@ -298,10 +297,9 @@ struct stream *stream_raw_new(struct loop *l, int fd)
         close(fd);
         return NULL;
     }
-    r->b.s = (struct stream){ .ops = &raw_ops, .ctx = r, .base = &r->b };
+    r->b.s = (struct stream){ .ops = &raw_ops, .ctx = r, .raw = true };
     r->b.loop = l;
-    r->b.raw = true;
-    r->fd = fd;
+    r->poll.fd = fd;
     r->poll.fn = raw_event;
     r->task.fn = raw_task;
     return &r->b.s;
@@ -349,10 +347,10 @@ int raw_await_connect(struct stream_base *b)
     struct stream_raw *r = (struct stream_raw *)(void *)b;
 
     assert(r->poll.slot == 0);
-    b->interest = PST_STREAM_READ | PST_STREAM_WRITE;
+    b->s.interest = PST_STREAM_READ | PST_STREAM_WRITE;
     r->connecting = true;
     raw_arm(r, RAW_READ | RAW_WRITE);
-    return b->broken ? ERR_NOMEM : ERR_OK;
+    return b->s.broken ? ERR_NOMEM : ERR_OK;
 }
 
 void raw_interest(struct stream_base *b, unsigned events)
@@ -360,7 +358,7 @@ void raw_interest(struct stream_base *b, unsigned events)
     struct stream_raw *r = (struct stream_raw *)(void *)b;
     uint32_t want = r->armed;
 
-    b->interest = (uint8_t)events;
+    b->s.interest = (uint8_t)events;
     r->connecting = false;
     if (events & PST_STREAM_READ) {
         want |= RAW_READ;

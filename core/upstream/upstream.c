@@ -14,7 +14,7 @@
 #include "core/upstream/rendezvous.h"
 #include "core/upstream/resolve.h"
 
-#define SMALL_TARGETS 64
+#define FEW_TARGETS 64
 
 struct target {
     const struct conf_target *conf;
@@ -95,27 +95,27 @@ void upstream_free(struct upstream *u)
     free(u);
 }
 
-static bool walk_tried(const struct upstream_walk *w, size_t i)
+static bool walk_tried(const struct upstream *u, const struct upstream_walk *w, size_t i)
 {
-    if (i < SMALL_TARGETS) {
-        return w->tried_small >> i & 1;
+    if (u->n_targets <= FEW_TARGETS) {
+        return w->tried.few >> i & 1;
     }
-    return w->tried_big && w->tried_big[i / 8] >> (i % 8) & 1;
+    return w->tried.many && w->tried.many[i / 8] >> (i % 8) & 1;
 }
 
 static int walk_mark(const struct upstream *u, struct upstream_walk *w, size_t i)
 {
-    if (i < SMALL_TARGETS) {
-        w->tried_small |= UINT64_C(1) << i;
+    if (u->n_targets <= FEW_TARGETS) {
+        w->tried.few |= UINT64_C(1) << i;
         return ERR_OK;
     }
-    if (!w->tried_big) {
-        w->tried_big = calloc(u->n_targets / 8 + 1, 1);
-        if (!w->tried_big) {
+    if (!w->tried.many) {
+        w->tried.many = calloc(u->n_targets / 8 + 1, 1);
+        if (!w->tried.many) {
             return ERR_NOMEM;
         }
     }
-    w->tried_big[i / 8] |= (uint8_t)(1u << (i % 8));
+    w->tried.many[i / 8] |= (uint8_t)(1u << (i % 8));
     return ERR_OK;
 }
 
@@ -124,7 +124,7 @@ static bool target_eligible(const struct upstream *u, const struct upstream_walk
 {
     const struct target *t = &u->targets[i];
 
-    return t->conf->backup == (pass == BACKUP || pass == BACKUP_OUT) && !walk_tried(w, i) &&
+    return t->conf->backup == (pass == BACKUP || pass == BACKUP_OUT) && !walk_tried(u, w, i) &&
            (pass >= PRIMARY_OUT || health_usable(t->health, &u->rule, now));
 }
 
@@ -311,10 +311,11 @@ void upstream_result(struct upstream *u, struct upstream_walk *w, bool ok, uint6
 
 void upstream_end(struct upstream *u, struct upstream_walk *w)
 {
-    (void)u;
     walk_leave(w);
-    free(w->tried_big);
-    w->tried_big = NULL;
+    if (u->n_targets > FEW_TARGETS) {
+        free(w->tried.many);
+    }
+    w->tried.few = 0;
 }
 
 void upstream_each(const struct upstream *u, uint64_t now,

@@ -32,13 +32,15 @@ void upstream_free(struct upstream *u);
  * until that one told its result. Zero-initialise.
  */
 struct upstream_walk {
-    uint64_t tried_small; /* bit per target, first 64            */
-    uint8_t *tried_big;   /* for more than 64; freed by _end     */
+    union {
+        uint64_t few;  /* a bit per target, when there are up to 64  */
+        uint8_t *many; /* else; NULL: none yet; freed by _end        */
+    } tried;
+    void *current;  /* the target in use, counted          */
+    uint64_t probe; /* not 0: current is on probation      */
     uint32_t tries;
-    void *current;       /* the target in use, counted          */
     uint32_t addr_index; /* next address of a host name         */
     uint32_t addr_tried; /* how many of them this walk tried    */
-    uint64_t probe;      /* not 0: current is on probation      */
 };
 
 struct upstream_choice {

@@ -95,6 +95,7 @@ START_TEST(test_arena)
     }
     ck_assert_ptr_null(arena_alloc(&a, SIZE_MAX));
     ck_assert_ptr_null(arena_alloc(&a, SIZE_MAX - 64));
+    ck_assert_ptr_null(arena_alloc(&a, UINT32_MAX));
     ck_assert_ptr_null(arena_strndup(&a, "", SIZE_MAX));
     char *copy = arena_strndup(&a, "abcdef", 3);
     ck_assert_str_eq(copy, "abc");

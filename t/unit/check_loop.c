@@ -115,7 +115,7 @@ static void on_step(struct task *t)
     struct step *s = (struct step *)t;
 
     ck_assert_int_lt(ran, 64);
-    ck_assert(!t->queued);
+    ck_assert(!task_queued(t));
     order[ran++] = s->id;
     if (s->cancels) {
         loop_cancel(s->loop, &s->cancels->task);
@@ -149,12 +149,12 @@ START_TEST(test_defer_and_cancel)
     loop_defer(l, &a.task); /* twice is once */
     loop_defer(l, &b.task);
     loop_defer(l, &c.task);
-    ck_assert(c.task.queued);
+    ck_assert(task_queued(&c.task));
     loop_cancel(l, &d.task); /* not queued */
     ck_assert_int_eq(ran, 0);
     ck_assert_int_eq(loop_step(l, true), 0);
     ck_assert_int_eq(ran, 2);
-    ck_assert(!c.task.queued);
+    ck_assert(!task_queued(&c.task));
     loop_defer(l, &d.task);
     ck_assert_int_eq(loop_run(l), 0);
     static const int want[] = { 1, 2, 1, 4 };
@@ -172,7 +172,7 @@ START_TEST(test_free_drops_tasks)
     loop_defer(l, &a.task);
     loop_free(l);
     ck_assert_int_eq(ran, 0);
-    ck_assert(!a.task.queued);
+    ck_assert(!task_queued(&a.task));
 }
 END_TEST
 

@@ -32,8 +32,8 @@ START_TEST(test_forgotten_is_not_reported)
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(pipe(pair.pipe[i]), 0);
         ck_assert_int_eq((int)write(pair.pipe[i][1], "x", 1), 1);
-        pair.fd[i].fn = on_pair;
-        ck_assert_int_eq(loop_fd_add(pair.loop, &pair.fd[i], pair.pipe[i][0], EPOLLIN), ERR_OK);
+        pair.fd[i] = (struct loop_fd){ .fn = on_pair, .fd = pair.pipe[i][0] };
+        ck_assert_int_eq(loop_fd_add(pair.loop, &pair.fd[i], EPOLLIN), ERR_OK);
     }
     ck_assert_int_eq(loop_step(pair.loop, true), ERR_OK);
     ck_assert_uint_eq(pair.calls, 1);
@@ -44,12 +44,14 @@ START_TEST(test_forgotten_is_not_reported)
 
     ck_assert_uint_eq(gone->slot, 0);
     ck_assert_int_eq(pipe(other), 0);
-    ck_assert_int_eq(loop_fd_add(pair.loop, &next, other[0], EPOLLIN), ERR_OK);
-    loop_fd_remove(pair.loop, &pair.fd[0], pair.pipe[0][0]);
-    loop_fd_remove(pair.loop, &pair.fd[1], pair.pipe[1][0]);
+    next.fd = other[0];
+    ck_assert_int_eq(loop_fd_add(pair.loop, &next, EPOLLIN), ERR_OK);
+    loop_fd_remove(pair.loop, &pair.fd[0]);
+    loop_fd_remove(pair.loop, &pair.fd[1]);
     ck_assert_int_eq(loop_step(pair.loop, false), ERR_OK);
     ck_assert_uint_eq(pair.calls, 1);
-    ck_assert_int_eq(loop_fd_add(pair.loop, &pair.fd[0], -1, EPOLLIN), ERR_SYS);
+    pair.fd[0].fd = -1;
+    ck_assert_int_eq(loop_fd_add(pair.loop, &pair.fd[0], EPOLLIN), ERR_SYS);
     ck_assert_uint_eq(pair.fd[0].slot, 0);
     loop_free(pair.loop);
 }
