@@ -2,10 +2,10 @@
 #include "config.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "../common/cfg_wrong.h"
 
 #define PENALTY_MAX_MS (UINT64_C(7) * 24 * 3600 * 1000)
 
@@ -51,22 +51,8 @@ struct setup {
     bool failed, nomem;
 };
 
-__attribute__((format(printf, 3, 4))) static void error(struct setup *s, const pst_cfg *node,
-                                                        const char *fmt, ...)
-{
-    char text[512];
-    va_list ap;
-    int n;
-
-    va_start(ap, fmt);
-    n = vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    if (n < 0) {
-        n = 0;
-    }
-    s->host->cfg_error(node, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
-    s->failed = true;
-}
+/* Reported, and on with the rest: all that is wrong is told at once. */
+#define wrong(s, ...) ((s)->failed = cfg_wrong((s)->host, __VA_ARGS__) != PST_OK)
 
 /* A number that may be absent: 0 then. */
 static uint64_t number(struct setup *s, const char *key)
@@ -88,19 +74,19 @@ static void read_rate(struct setup *s, const char *key, const char *burst_key, s
 
     if (node == NULL) {
         if (burst_node != NULL) {
-            error(s, burst_node, "\"%s\" means nothing without \"%s\"", burst_key, key);
+            wrong(s, burst_node, "\"%s\" means nothing without \"%s\"", burst_key, key);
         }
         return;
     }
     if (s->host->cfg_str(s->cfg, key, &text) != PST_OK) {
         s->failed = true;
     } else if (!rate_parse(text.p, text.n, &count, &period)) {
-        error(s, node,
+        wrong(s, node,
               "\"%s\" is not a rate; write how many in which time, up to a day: \"100/10s\", "
               "\"20/1m\"",
               text.p);
     } else if (!rate_make(count, period, burst, out)) {
-        error(s, burst_node != NULL ? burst_node : node,
+        wrong(s, burst_node != NULL ? burst_node : node,
               "a burst of %" PRIu64 " needs more than 30 days to come back at \"%s\"", burst,
               text.p);
     }
@@ -140,11 +126,11 @@ static void check_sense(struct setup *s)
     const pst_cfg *penalty = s->host->cfg_get(s->cfg, "penalty");
 
     if (penalty != NULL && l->failures.interval == 0) {
-        error(s, penalty, "\"penalty\" means nothing without \"max_failures\"");
+        wrong(s, penalty, "\"penalty\" means nothing without \"max_failures\"");
     }
     if (l->max_conns == 0 && l->rate.interval == 0 && l->max_preread == 0 &&
         !limits_per_client(l)) {
-        error(s, s->cfg,
+        wrong(s, s->cfg,
               "nothing is limited: give \"max_conns\", \"max_conns_per_client\", \"conn_rate\", "
               "\"conn_rate_per_client\", \"max_preread\", \"max_preread_per_client\" or "
               "\"max_failures\"");

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The configuration of an instance. */
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "../common/cfg_wrong.h"
 #include "evlog.h"
 
 #define OPT(name_, type_, flags_, def_, choices_, help_)                                           \
@@ -34,25 +33,6 @@ const char *evlog_event_name(enum evlog_event e)
     return names[e];
 }
 
-static int32_t wrong(const pst_cfg *node, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static int32_t wrong(const pst_cfg *node, const char *fmt, ...)
-{
-    char text[400];
-    va_list ap;
-    int n;
-
-    va_start(ap, fmt);
-    n = vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    evlog_host->cfg_error(node, text,
-                          n < 0                      ? 0
-                          : (size_t)n < sizeof(text) ? (size_t)n
-                                                     : sizeof(text) - 1);
-    return PST_ERR_CONFIG;
-}
-
 static int32_t read_event(struct evlog *e, const pst_cfg *node)
 {
     struct pst_str name;
@@ -66,13 +46,14 @@ static int32_t read_event(struct evlog *e, const pst_cfg *node)
             continue;
         }
         if (i == EVLOG_OPENED && e->at_listener) {
-            return wrong(node, "\"%s\" is only known at an edge: list it there", names[i]);
+            return cfg_wrong(evlog_host, node, "\"%s\" is only known at an edge: list it there",
+                             names[i]);
         }
         e->wants[i] = true;
         return PST_OK;
     }
-    return wrong(node, "there is no event \"%s\": \"%s\" and \"%s\" are known", name.p, names[0],
-                 names[1]);
+    return cfg_wrong(evlog_host, node, "there is no event \"%s\": \"%s\" and \"%s\" are known",
+                     name.p, names[0], names[1]);
 }
 
 static int32_t read_field(struct evlog *e, const pst_cfg *node)
@@ -82,10 +63,11 @@ static int32_t read_field(struct evlog *e, const pst_cfg *node)
     uint64_t mask = rc == PST_OK ? fields_mask(name.p) : 0;
 
     if (rc == PST_OK && mask == 0) {
-        return wrong(node,
-                     "\"%s\" is neither a field of events, like \"conn.client_ip\", nor a group of "
-                     "them, like \"tls.client\": postern-event-logging(7) lists them",
-                     name.p);
+        return cfg_wrong(
+            evlog_host, node,
+            "\"%s\" is neither a field of events, like \"conn.client_ip\", nor a group of "
+            "them, like \"tls.client\": postern-event-logging(7) lists them",
+            name.p);
     }
     e->fields |= mask;
     return rc;
@@ -117,8 +99,8 @@ static int32_t check_target(const pst_cfg *cfg, const struct pst_str *target)
         has_prefix(target, "syslog:/")) {
         return PST_OK;
     }
-    return wrong(
-        evlog_host->cfg_get(cfg, "sink"),
+    return cfg_wrong(
+        evlog_host, evlog_host->cfg_get(cfg, "sink"),
         "\"%s\" is no sink: write \"stdout\", \"syslog\", \"file:/path\" or \"unix:/path\"%s",
         target->p,
         has_prefix(target, "file:") || has_prefix(target, "unix:")
@@ -138,8 +120,8 @@ static int32_t open_sink(struct evlog *e, const pst_cfg *cfg, const struct pst_s
                                 strcmp(overflow.p, "block") == 0 ? PST_SINK_BLOCK : PST_SINK_DROP,
                                 buffer);
     if (e->sink == NULL) {
-        return wrong(evlog_host->cfg_get(cfg, "sink"), "\"%s\" cannot be opened: %s", target->p,
-                     strerror(errno));
+        return cfg_wrong(evlog_host, evlog_host->cfg_get(cfg, "sink"),
+                         "\"%s\" cannot be opened: %s", target->p, strerror(errno));
     }
     evlog_sinks->tell_lost(e->sink, record_lost);
     return PST_OK;

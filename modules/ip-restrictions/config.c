@@ -2,10 +2,10 @@
 /* The configuration of an instance: lists, files and policies become two rule sets. */
 #include "ipr.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "../common/cfg_wrong.h"
 
 #define OPT(name_, type_, flags_, def_, choices_, help_)                                           \
     {                                                                                              \
@@ -35,22 +35,6 @@ struct setup {
     bool failed, nomem;
 };
 
-int32_t ipr_error(const struct pst_host *host, const pst_cfg *node, const char *fmt, ...)
-{
-    char text[512];
-    va_list ap;
-    int n;
-
-    va_start(ap, fmt);
-    n = vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    if (n < 0) {
-        n = 0;
-    }
-    host->cfg_error(node, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
-    return PST_ERR_CONFIG;
-}
-
 static void note_result(struct setup *s, int32_t rc)
 {
     s->failed = s->failed || rc != PST_OK;
@@ -64,7 +48,7 @@ static int add_source(struct setup *s, enum source_kind kind, const char *key, c
     struct source *p;
 
     if (ipr->n_sources > UINT16_MAX) {
-        note_result(s, ipr_error(s->host, s->cfg, "too many policies"));
+        note_result(s, cfg_wrong(s->host, s->cfg, "too many policies"));
         return -1;
     }
     p = realloc(ipr->sources, (ipr->n_sources + 1) * sizeof(*p));
@@ -138,7 +122,7 @@ static void read_file(struct setup *s, const char *key, bool allow)
 static int32_t read_member(struct setup *s, const pst_cfg *rule, int32_t rc, const char *key)
 {
     if (rc == PST_ERR_NOT_FOUND) {
-        return ipr_error(s->host, rule, "a rule needs \"%s\"", key);
+        return cfg_wrong(s->host, rule, "a rule needs \"%s\"", key);
     }
     return rc;
 }
@@ -153,7 +137,7 @@ static void read_rule(struct setup *s, const pst_cfg *rule, int source, uint32_t
 
     if (s->host->cfg_type(rule) != PST_CFG_GROUP) {
         note_result(s,
-                    ipr_error(s->host, rule, "a rule is a group { cidr; action; description; }"));
+                    cfg_wrong(s->host, rule, "a rule is a group { cidr; action; description; }"));
         return;
     }
     rc_net = read_member(s, rule, s->host->cfg_net(rule, "cidr", &net), "cidr");
@@ -162,7 +146,7 @@ static void read_rule(struct setup *s, const pst_cfg *rule, int source, uint32_t
     note_result(s, rc == PST_ERR_NOT_FOUND ? PST_OK : rc);
     allow = strcmp(action.p, "allow") == 0;
     if (rc_action == PST_OK && !allow && strcmp(action.p, "deny") != 0) {
-        rc_action = ipr_error(s->host, s->host->cfg_get(rule, "action"),
+        rc_action = cfg_wrong(s->host, s->host->cfg_get(rule, "action"),
                               "\"%s\" is neither \"allow\" nor \"deny\"", action.p);
     }
     note_result(s, rc_net);
@@ -192,13 +176,13 @@ static void read_policy(struct setup *s, const pst_cfg *node)
     policy = s->host->cfg_shared(s->self, "ip_policies", name.p);
     if (policy == NULL) {
         note_result(s,
-                    ipr_error(s->host, node, "there is no policy \"%s\" in ip_policies", name.p));
+                    cfg_wrong(s->host, node, "there is no policy \"%s\" in ip_policies", name.p));
         return;
     }
     rules = s->host->cfg_get(policy, "rules");
     type = rules != NULL ? s->host->cfg_type(rules) : PST_CFG_NONE;
     if (type != PST_CFG_LIST) {
-        note_result(s, ipr_error(s->host, rules != NULL ? rules : policy,
+        note_result(s, cfg_wrong(s->host, rules != NULL ? rules : policy,
                                  "a policy needs a list \"rules\""));
         return;
     }
@@ -251,7 +235,7 @@ static void check_sense(struct setup *s)
     bool open = s->ipr->allow_by_default != 0;
 
     if (!open && !s->has_allow) {
-        note_result(s, ipr_error(s->host, s->cfg,
+        note_result(s, cfg_wrong(s->host, s->cfg,
                                  s->has_deny ? "nothing is allowed: give \"allow\", \"allow_file\" "
                                                "or a policy that allows, or write default = "
                                                "\"allow\" when all but the denied may connect"

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../common/cfg_wrong.h"
+
 /* A block list with one bad column should not print a million lines. */
 #define SHOWN_ERRORS 20
 
@@ -38,10 +40,10 @@ static void line_error(struct reader *r, uint32_t line, const char *s, size_t n,
     quoted[i] = '\0';
     if (why == CIDR_HOST_BITS) {
         cidr_format(meant, false, text);
-        ipr_error(r->host, r->node, "%s:%u: \"%s\" has host bits set; did you mean %s?", r->path,
+        cfg_wrong(r->host, r->node, "%s:%u: \"%s\" has host bits set; did you mean %s?", r->path,
                   line, quoted, text);
     } else {
-        ipr_error(r->host, r->node, "%s:%u: \"%s\" is not a network%s", r->path, line, quoted,
+        cfg_wrong(r->host, r->node, "%s:%u: \"%s\" is not a network%s", r->path, line, quoted,
                   why == CIDR_BAD_PREFIX ? ": the prefix length is wrong" : "");
     }
 }
@@ -93,7 +95,7 @@ static int32_t read_lines(struct reader *r, const char *data, size_t size, struc
         }
     }
     if (r->errors > SHOWN_ERRORS) {
-        ipr_error(r->host, r->node, "%s: and %u more", r->path, r->errors - SHOWN_ERRORS);
+        cfg_wrong(r->host, r->node, "%s: and %u more", r->path, r->errors - SHOWN_ERRORS);
     }
     return r->errors > 0 ? PST_ERR_CONFIG : PST_OK;
 }
@@ -157,7 +159,7 @@ int32_t ipr_read_file(const struct pst_host *host, const pst_cfg *node, const ch
     int32_t rc;
 
     if (fd < 0 || (data = slurp(fd, &size)) == NULL) {
-        rc = ipr_error(host, node, "cannot read %s: %s", path, strerror(errno));
+        rc = cfg_wrong(host, node, "cannot read %s: %s", path, strerror(errno));
     } else {
         rc = read_lines(&r, data, size, set, source);
     }

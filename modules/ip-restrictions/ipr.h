@@ -45,10 +45,6 @@ int32_t ipr_configure(const struct pst_host *host, pst_instance *self, const pst
 int32_t ipr_read_file(const struct pst_host *host, const pst_cfg *node, const char *path,
                       struct rule_set *set, uint16_t source);
 
-/* Record an error at `node`, formatted. Answers PST_ERR_CONFIG. [main] */
-int32_t ipr_error(const struct pst_host *host, const pst_cfg *node, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
 /* Free everything an instance holds, and itself; NULL is fine. [main] */
 void ipr_free(struct ipr *ipr);
 

@@ -3,10 +3,10 @@
 #include "mtls.h"
 
 #include <sha256.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "../common/cfg_wrong.h"
 
 static const struct pst_option rule_options[] = {
     { .name = "cn", .type = PST_OPT_STR, .help = "common name of the subject" },
@@ -55,23 +55,6 @@ static const struct {
     { "request", PST_TLS_AUTH_REQUEST },
 };
 
-__attribute__((format(printf, 2, 3))) static int32_t wrong(const pst_cfg *node, const char *fmt,
-                                                           ...)
-{
-    char text[1024];
-    va_list ap;
-    int n;
-
-    va_start(ap, fmt);
-    n = vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    if (n < 0) {
-        n = 0;
-    }
-    mtls_host->cfg_error(node, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
-    return PST_ERR_CONFIG;
-}
-
 /* The first of two results that is none. */
 static int32_t both(int32_t a, int32_t b)
 {
@@ -118,16 +101,16 @@ static int32_t read_pem(SHA256_CTX *sha, const pst_cfg *node, const char *path, 
     int count;
 
     if (why != NULL) {
-        return wrong(node, "cannot read %s: %s", path, why);
+        return cfg_wrong(mtls_host, node, "cannot read %s: %s", path, why);
     }
     count = mtls_pem_count(data, n, label);
     mix(sha, data, n);
     free(data);
     if (count < 0) {
-        return wrong(node, "%s: a block \"%s\" is damaged", path, label);
+        return cfg_wrong(mtls_host, node, "%s: a block \"%s\" is damaged", path, label);
     }
     if (count == 0) {
-        return wrong(node, "%s has no block \"%s\"", path, label);
+        return cfg_wrong(mtls_host, node, "%s has no block \"%s\"", path, label);
     }
     return PST_OK;
 }
@@ -142,7 +125,7 @@ static int32_t read_files(SHA256_CTX *sha, const pst_cfg *cfg, const char *key, 
 
     mix_number(sha, n);
     if (n == 0) {
-        return list != NULL ? wrong(list, "an empty list: name a file") : PST_OK;
+        return list != NULL ? cfg_wrong(mtls_host, list, "an empty list: name a file") : PST_OK;
     }
     *files = calloc(n, sizeof(**files));
     if (*files == NULL) {
@@ -169,7 +152,7 @@ static int32_t read_name(const pst_cfg *rule, const char *key, struct pst_str *o
         return PST_OK;
     }
     if (rc == PST_OK && out->n == 0) {
-        return wrong(mtls_host->cfg_get(rule, key), "an empty name matches nothing");
+        return cfg_wrong(mtls_host, mtls_host->cfg_get(rule, key), "an empty name matches nothing");
     }
     return rc;
 }
@@ -185,7 +168,8 @@ static int32_t read_digest(const pst_cfg *rule, const char *key, uint8_t out[MTL
     }
     *has = mtls_parse_digest(text.p, text.n, out);
     return *has ? PST_OK
-                : wrong(mtls_host->cfg_get(rule, key), "a SHA-256 has 64 hexadecimal digits");
+                : cfg_wrong(mtls_host, mtls_host->cfg_get(rule, key),
+                            "a SHA-256 has 64 hexadecimal digits");
 }
 
 static int32_t check_rule(const struct mtls *m, const pst_cfg *node, const struct mtls_rule *r)
@@ -193,15 +177,17 @@ static int32_t check_rule(const struct mtls *m, const pst_cfg *node, const struc
     bool named = r->cn.n > 0 || r->san_dns.n > 0 || r->san_uri.n > 0 || r->san_email.n > 0;
 
     if (!named && !r->has_spki && !r->has_cert) {
-        return wrong(node, "a rule must name something");
+        return cfg_wrong(mtls_host, node, "a rule must name something");
     }
     if (r->san_dns.n > 0 && memchr(r->san_dns.p, '*', r->san_dns.n) != NULL) {
-        return wrong(mtls_host->cfg_get(node, "san_dns"), "names are compared whole: no \"*\"");
+        return cfg_wrong(mtls_host, mtls_host->cfg_get(node, "san_dns"),
+                         "names are compared whole: no \"*\"");
     }
     /* Without a verified chain anybody can write any name into a certificate of his own. */
     if (m->auth.mode == PST_TLS_AUTH_ANY && !r->has_spki && !r->has_cert) {
-        return wrong(node, "mode \"require-any\" verifies no chain: a rule needs \"spki_sha256\" "
-                           "or \"cert_sha256\"");
+        return cfg_wrong(mtls_host, node,
+                         "mode \"require-any\" verifies no chain: a rule needs \"spki_sha256\" "
+                         "or \"cert_sha256\"");
     }
     return PST_OK;
 }
@@ -228,10 +214,10 @@ static int32_t read_rules(struct mtls *m, const pst_cfg *cfg)
         return PST_OK;
     }
     if (m->auth.mode == PST_TLS_AUTH_REQUEST) {
-        return wrong(list, "mode \"request\" refuses nobody, so it takes no rules");
+        return cfg_wrong(mtls_host, list, "mode \"request\" refuses nobody, so it takes no rules");
     }
     if (n == 0) {
-        return wrong(list, "an empty list allows nobody");
+        return cfg_wrong(mtls_host, list, "an empty list allows nobody");
     }
     m->rules = calloc(n, sizeof(*m->rules));
     if (m->rules == NULL) {

@@ -2,10 +2,10 @@
 /* Reading the configuration of an instance. */
 #include "proxy.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "../common/cfg_wrong.h"
 
 #define TLVS "authority|alpn|ssl|ssl-client-cert|unique-id|crc32c"
 
@@ -31,24 +31,6 @@ const struct pst_option proxy_options[PROXY_N_OPTIONS] = {
       .help = "types of received TLVs that are passed on, by name or as \"0xe0\"" },
 };
 
-static void say(void (*how)(const pst_cfg *, const char *, size_t), const pst_cfg *node,
-                const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-
-static void say(void (*how)(const pst_cfg *, const char *, size_t), const pst_cfg *node,
-                const char *fmt, ...)
-{
-    char text[256];
-    va_list ap;
-    int n;
-
-    va_start(ap, fmt);
-    n = vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    if (n > 0) {
-        how(node, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
-    }
-}
-
 /* --- listener --------------------------------------------------------------------------------- */
 
 static int32_t read_peer(const pst_cfg *node, struct proxy *out)
@@ -68,7 +50,9 @@ static int32_t read_peer(const pst_cfg *node, struct proxy *out)
     if (rc == PST_OK) {
         out->n_accept++;
         if (net->prefix == 0) {
-            say(proxy_host->cfg_warn, node, "everybody may claim to be any client");
+            static const char text[] = "everybody may claim to be any client";
+
+            proxy_host->cfg_warn(node, text, sizeof(text) - 1);
         }
     }
     return rc;
@@ -81,9 +65,8 @@ static int32_t read_accept(const pst_cfg *cfg, struct proxy *out)
     int32_t rc = PST_OK;
 
     if (n == 0) {
-        say(proxy_host->cfg_error, list != NULL ? list : cfg,
-            "names no peer that sends a header: fill it, or remove the module");
-        return PST_ERR_CONFIG;
+        return cfg_wrong(proxy_host, list != NULL ? list : cfg,
+                         "names no peer that sends a header: fill it, or remove the module");
     }
     out->accept = calloc(n, sizeof(*out->accept));
     if (out->accept == NULL) {
@@ -116,8 +99,7 @@ static int32_t each(const pst_cfg *cfg, const char *key, struct proxy *out,
         rc = one != PST_OK ? one : rc;
     }
     if (list != NULL && out->send == 1) {
-        say(proxy_host->cfg_error, list, "a header of version 1 has no TLVs: write send = 2");
-        rc = PST_ERR_CONFIG;
+        rc = cfg_wrong(proxy_host, list, "a header of version 1 has no TLVs: write send = 2");
     }
     return rc;
 }
@@ -176,16 +158,16 @@ static int32_t take_forward(const pst_cfg *node, struct pst_str s, struct proxy 
     int type = type_of(s.p);
 
     if (type < 0) {
-        say(proxy_host->cfg_error, node,
+        return cfg_wrong(
+            proxy_host, node,
             "\"%s\" is not a type of TLV: alpn, authority, ssl, unique-id, netns, or \"0x00\" to "
             "\"0xff\"",
             s.p);
-        return PST_ERR_CONFIG;
     }
     if (type == PROXY_TLV_CRC32C || type == PROXY_TLV_NOOP) {
-        say(proxy_host->cfg_error, node,
-            "\"%s\" belongs to the header that brought it and cannot be passed on", s.p);
-        return PST_ERR_CONFIG;
+        return cfg_wrong(proxy_host, node,
+                         "\"%s\" belongs to the header that brought it and cannot be passed on",
+                         s.p);
     }
     out->forward[type] = 1;
     return PST_OK;
@@ -201,9 +183,8 @@ static int32_t read_edge(const pst_cfg *cfg, struct proxy *out)
     tlvs = each(cfg, "tlvs", out, take_tlv);
     forward = each(cfg, "forward", out, take_forward);
     if ((out->add & PROXY_ADD_CLIENT_CERT) != 0 && (out->add & PROXY_ADD_SSL) == 0) {
-        say(proxy_host->cfg_error, proxy_host->cfg_get(cfg, "tlvs"),
-            "\"ssl-client-cert\" is a part of \"ssl\": name that too");
-        tlvs = PST_ERR_CONFIG;
+        tlvs = cfg_wrong(proxy_host, proxy_host->cfg_get(cfg, "tlvs"),
+                         "\"ssl-client-cert\" is a part of \"ssl\": name that too");
     }
     rc = rc != PST_OK ? rc : tlvs;
     return rc != PST_OK ? rc : forward;

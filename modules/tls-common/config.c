@@ -2,25 +2,8 @@
 /* The keys that both directions have: versions, cipher suites, groups, application protocols. */
 #include "tls-common/tls_common.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-int32_t tls_cfg_wrong(const struct pst_host *host, const pst_cfg *node, const char *fmt, ...)
-{
-    char text[1024];
-    va_list ap;
-    int n;
-
-    va_start(ap, fmt);
-    n = vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    if (n < 0) {
-        n = 0;
-    }
-    host->cfg_error(node, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
-    return PST_ERR_CONFIG;
-}
 
 int32_t tls_cfg_both(int32_t a, int32_t b)
 {
@@ -40,19 +23,19 @@ static int32_t add_suite(const struct pst_host *host, struct tls_params *p, cons
     const struct tls_suite *s = tls_suite_find(name);
 
     if (s == NULL) {
-        return tls_cfg_wrong(host, node, "\"%s\" is not among the cipher suites that can be used",
-                             name);
+        return cfg_wrong(host, node, "\"%s\" is not among the cipher suites that can be used",
+                         name);
     }
     if ((s->keys == 0) != tls13) {
-        return tls_cfg_wrong(host, node, "%s belongs to TLS 1.%d: write it into \"%s\"", s->iana,
-                             tls13 ? 2 : 3, tls13 ? "ciphers" : "ciphersuites");
+        return cfg_wrong(host, node, "%s belongs to TLS 1.%d: write it into \"%s\"", s->iana,
+                         tls13 ? 2 : 3, tls13 ? "ciphers" : "ciphersuites");
     }
     if (!tls_suite_present(s)) {
-        return tls_cfg_wrong(host, node, "this build of wolfSSL lacks %s", s->iana);
+        return cfg_wrong(host, node, "this build of wolfSSL lacks %s", s->iana);
     }
     for (uint8_t i = 0; i < p->n_suites; i++) {
         if (p->suites[i] == s->id) {
-            return tls_cfg_wrong(host, node, "%s is given twice", s->iana);
+            return cfg_wrong(host, node, "%s is given twice", s->iana);
         }
     }
     p->suites[p->n_suites++] = s->id;
@@ -65,14 +48,14 @@ static int32_t add_group(const struct pst_host *host, struct tls_params *p, cons
     const struct tls_group *g = tls_group_find(name);
 
     if (g == NULL) {
-        return tls_cfg_wrong(host, node, "\"%s\" is not among the groups that can be used", name);
+        return cfg_wrong(host, node, "\"%s\" is not among the groups that can be used", name);
     }
     if (!tls_group_present(g)) {
-        return tls_cfg_wrong(host, node, "this build of wolfSSL lacks %s", g->iana);
+        return cfg_wrong(host, node, "this build of wolfSSL lacks %s", g->iana);
     }
     for (uint8_t i = 0; i < p->n_groups; i++) {
         if (p->groups[i] == g->id) {
-            return tls_cfg_wrong(host, node, "%s is given twice", g->iana);
+            return cfg_wrong(host, node, "%s is given twice", g->iana);
         }
     }
     p->groups[p->n_groups++] = g->id;
@@ -87,7 +70,7 @@ static const pst_cfg *list_of(const struct pst_host *host, const pst_cfg *cfg, c
 
     *n = list == NULL ? 0 : host->cfg_count(list);
     *rc = list != NULL && *n == 0
-              ? tls_cfg_wrong(host, list, "an empty list would leave nothing to negotiate")
+              ? cfg_wrong(host, list, "an empty list would leave nothing to negotiate")
               : PST_OK;
     return list;
 }
@@ -137,15 +120,14 @@ static int32_t check_versions(const struct pst_host *host, const pst_cfg *cfg,
     int32_t rc = PST_OK;
 
     if (p->min > p->max) {
-        return tls_cfg_wrong(host, cfg, "min_version is newer than max_version");
+        return cfg_wrong(host, cfg, "min_version is newer than max_version");
     }
     if (c12 != NULL && p->min > 3) {
-        rc = tls_cfg_wrong(host, c12,
-                           "\"ciphers\" are those of TLS 1.2, which min_version excludes");
+        rc = cfg_wrong(host, c12, "\"ciphers\" are those of TLS 1.2, which min_version excludes");
     }
     if (c13 != NULL && p->max < 4) {
-        rc = tls_cfg_wrong(host, c13,
-                           "\"ciphersuites\" are those of TLS 1.3, which max_version excludes");
+        rc = cfg_wrong(host, c13,
+                       "\"ciphersuites\" are those of TLS 1.3, which max_version excludes");
     }
     return rc;
 }
@@ -190,7 +172,7 @@ int32_t tls_cfg_cred_files(const struct pst_host *host, const pst_cfg *node, con
     char why[1000] = "";
 
     if (tls_cred_load(c, cert, key, why, sizeof(why)) != 0) {
-        return tls_cfg_wrong(host, node, "%s", why);
+        return cfg_wrong(host, node, "%s", why);
     }
     warn_of_time(host, node, cert, c);
     return PST_OK;
@@ -236,9 +218,9 @@ int32_t tls_cfg_alpn(const struct pst_host *host, const pst_cfg *cfg, struct tls
         int32_t one = host->cfg_str(node, NULL, &name);
 
         if (one == PST_OK && !tls_alpn_name_ok(&name)) {
-            one = tls_cfg_wrong(host, node, "a protocol name has 1 to 255 bytes and no comma");
+            one = cfg_wrong(host, node, "a protocol name has 1 to 255 bytes and no comma");
         } else if (one == PST_OK && !tls_alpn_add(a, &name)) {
-            one = tls_cfg_wrong(host, node, "too many protocols");
+            one = cfg_wrong(host, node, "too many protocols");
         }
         rc = tls_cfg_both(rc, one);
     }

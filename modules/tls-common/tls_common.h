@@ -18,6 +18,7 @@
 
 #include <postern_module.h>
 
+#include "common/cfg_wrong.h"
 #include "tls-common/tls_features.h"
 
 /* --- lib.c: life and texts -------------------------------------------------------------------- */
@@ -297,9 +298,6 @@ struct tls_alpn {
     char list[512]; /* comma-separated, for the library */
 };
 
-/* Record an error at a node; answers PST_ERR_CONFIG. [main] */
-int32_t tls_cfg_wrong(const struct pst_host *host, const pst_cfg *node, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
 /* The first of two results that is an error. */
 int32_t tls_cfg_both(int32_t a, int32_t b);
 /* An absent key leaves its default in place: PST_ERR_NOT_FOUND becomes PST_OK. */

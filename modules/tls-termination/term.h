@@ -107,7 +107,7 @@ extern const struct pst_option term_options[TERM_N_OPTIONS];
 int32_t term_configure(struct term *t, const pst_cfg *cfg);
 
 /* Report an error at this place of the configuration; answers PST_ERR_CONFIG. [main] */
-#define term_wrong(node, ...) tls_cfg_wrong(term_host, node, __VA_ARGS__)
+#define term_wrong(node, ...) cfg_wrong(term_host, node, __VA_ARGS__)
 
 /* --- certs.c ---------------------------------------------------------------------------------- */
 

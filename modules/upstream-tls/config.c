@@ -42,7 +42,7 @@ const struct pst_option utls_options[UTLS_N_OPTIONS] = {
       .help = "resume sessions with the upstream" },
 };
 
-#define wrong(node, ...) tls_cfg_wrong(utls_host, node, __VA_ARGS__)
+#define wrong(node, ...) cfg_wrong(utls_host, node, __VA_ARGS__)
 
 /* --- authorities ------------------------------------------------------------------------------ */
 
