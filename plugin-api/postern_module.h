@@ -3,8 +3,8 @@
  * The one header that module authors include.
  *
  * Read in this order: pst_types.h, pst_abi.h (the descriptor), pst_hooks.h (stages), pst_config.h,
- * pst_host.h (what the host can do), pst_stream.h (transports and filters). The manual page
- * postern-module(7) tells how a module is written, built and installed.
+ * pst_host.h (what the host can do), pst_stream.h (transports and filters), pst_names.h (numbers as
+ * texts). The manual page postern-module(7) tells how a module is written, built and installed.
  */
 #ifndef POSTERN_MODULE_H
 #define POSTERN_MODULE_H
@@ -15,5 +15,6 @@
 #include "pst_hooks.h"
 #include "pst_abi.h"
 #include "pst_host.h"
+#include "pst_names.h"
 
 #endif

@@ -15,33 +15,13 @@
 #include "core/module/watch.h"
 #include "core/stream/relay.h"
 #include "core/stream/stream.h"
+#include "plugin-api/pst_names.h"
 
 const char *conn_reason_name(uint32_t reason)
 {
-    static const char *const names[] = {
-        [PST_END_CLIENT_FIN] = "client_fin",
-        [PST_END_UPSTREAM_FIN] = "upstream_fin",
-        [PST_END_IDLE] = "idle",
-        [PST_END_DENIED] = "denied",
-        [PST_END_HELLO_TIMEOUT] = "hello_timeout",
-        [PST_END_BAD_HELLO] = "bad_hello",
-        [PST_END_HELLO_TOO_LARGE] = "hello_too_large",
-        [PST_END_NO_SNI] = "no_sni",
-        [PST_END_UNKNOWN_SNI] = "unknown_sni",
-        [PST_END_NOT_TLS] = "not_tls",
-        [PST_END_HANDSHAKE_FAILED] = "handshake_failed",
-        [PST_END_HANDSHAKE_TIMEOUT] = "handshake_timeout",
-        [PST_END_CONNECT_FAILED] = "connect_failed",
-        [PST_END_UPSTREAM_TLS_FAILED] = "upstream_tls_failed",
-        [PST_END_RESET] = "reset",
-        [PST_END_DRAINED] = "drained",
-        [PST_END_KILLED] = "killed",
-        [PST_END_OVERLOAD] = "overload",
-        [PST_END_INTERNAL] = "internal",
-    };
+    const char *name = pst_end_name(reason);
 
-    return reason < sizeof(names) / sizeof(names[0]) && names[reason] != NULL ? names[reason]
-                                                                              : "unknown";
+    return name != NULL ? name : "unknown";
 }
 
 const struct pst_addr *conn_local(struct conn *c)
@@ -191,9 +171,7 @@ static void log_end(const struct conn *c, const struct conn_end *e, const struct
         LOGF_Z("listener", c->listener->conf->name),
         LOGF_Z("edge", c->edge == NULL ? NULL : c->edge->conf->name), LOGF_Z("sni", c->sni),
         LOGF_ADDR("client", &c->client_addr), LOGF_Z("reason", conn_reason_name(e->reason)),
-        LOGF_Z("side", e->side == PST_SIDE_CLIENT     ? "client"
-                       : e->side == PST_SIDE_UPSTREAM ? "upstream"
-                                                      : "proxy"),
+        LOGF_Z("side", pst_side_name(e->side)),
         LOGF_Z("stage", c->stage == 0 ? NULL : stage_name(c->stage)),
         LOGF_Z("module", c->why.module), LOGF_Z("code", c->why.code), LOGF_Z("text", c->why.text),
         LOGF_Z("upstream", c->upstream_name), LOGF_U64("tries", c->tries),

@@ -16,6 +16,7 @@
 #include "core/module/load.h"
 #include "core/module/service.h"
 #include "core/module/watch.h"
+#include "plugin-api/pst_names.h"
 
 #define STATE_ALIGN 16
 #define WHY_MAX     512
@@ -399,18 +400,7 @@ bool chain_has_role(const struct chain *c, uint32_t role)
 
 const char *stage_name(uint32_t stage)
 {
-    static const char *const names[CHAIN_STAGES] = {
-        [PST_STAGE_ACCEPT] = "on_accept",
-        [PST_STAGE_PREFACE] = "on_preface",
-        [PST_STAGE_CLIENT_HELLO] = "on_client_hello",
-        [PST_STAGE_ADMIT] = "on_admit",
-        [PST_STAGE_TRANSPORT] = "on_transport",
-        [PST_STAGE_HANDSHAKE_DONE] = "on_handshake_done",
-        [PST_STAGE_UPSTREAM] = "on_upstream",
-        [PST_STAGE_UPSTREAM_READY] = "on_upstream_ready",
-        [PST_STAGE_ESTABLISHED] = "on_established",
-        [PST_STAGE_CLOSE] = "on_close",
-        [PST_STAGE_CONN_FINI] = "conn_fini",
-    };
-    return stage < CHAIN_STAGES && names[stage] != NULL ? names[stage] : "?";
+    const char *name = pst_stage_name(stage);
+
+    return name != NULL ? name : "?";
 }

@@ -46,57 +46,6 @@ void fields_setup(void)
     }
 }
 
-/* --- names ------------------------------------------------------------------------------------ */
-
-static const char *reason_name(uint32_t reason)
-{
-    static const char *const names[] = {
-        [PST_END_CLIENT_FIN] = "client_fin",
-        [PST_END_UPSTREAM_FIN] = "upstream_fin",
-        [PST_END_IDLE] = "idle",
-        [PST_END_DENIED] = "denied",
-        [PST_END_HELLO_TIMEOUT] = "hello_timeout",
-        [PST_END_BAD_HELLO] = "bad_hello",
-        [PST_END_HELLO_TOO_LARGE] = "hello_too_large",
-        [PST_END_NO_SNI] = "no_sni",
-        [PST_END_UNKNOWN_SNI] = "unknown_sni",
-        [PST_END_NOT_TLS] = "not_tls",
-        [PST_END_HANDSHAKE_FAILED] = "handshake_failed",
-        [PST_END_HANDSHAKE_TIMEOUT] = "handshake_timeout",
-        [PST_END_CONNECT_FAILED] = "connect_failed",
-        [PST_END_UPSTREAM_TLS_FAILED] = "upstream_tls_failed",
-        [PST_END_RESET] = "reset",
-        [PST_END_DRAINED] = "drained",
-        [PST_END_KILLED] = "killed",
-        [PST_END_OVERLOAD] = "overload",
-        [PST_END_INTERNAL] = "internal",
-    };
-
-    return reason < sizeof(names) / sizeof(names[0]) ? names[reason] : NULL;
-}
-
-static const char *stage_name(uint32_t stage)
-{
-    static const char *const names[] = {
-        [PST_STAGE_ACCEPT] = "on_accept",
-        [PST_STAGE_PREFACE] = "on_preface",
-        [PST_STAGE_CLIENT_HELLO] = "on_client_hello",
-        [PST_STAGE_ADMIT] = "on_admit",
-        [PST_STAGE_TRANSPORT] = "on_transport",
-        [PST_STAGE_HANDSHAKE_DONE] = "on_handshake_done",
-        [PST_STAGE_UPSTREAM] = "on_upstream",
-        [PST_STAGE_UPSTREAM_READY] = "on_upstream_ready",
-        [PST_STAGE_ESTABLISHED] = "on_established",
-    };
-
-    return stage < sizeof(names) / sizeof(names[0]) ? names[stage] : NULL;
-}
-
-static const char *side_name(uint32_t side)
-{
-    return side == PST_SIDE_CLIENT ? "client" : side == PST_SIDE_UPSTREAM ? "upstream" : "proxy";
-}
-
 /* --- structure -------------------------------------------------------------------------------- */
 
 static bool is_inside(enum group g, enum group outer)
@@ -254,7 +203,7 @@ static void put_list(struct out *o, size_t i, const struct pst_str *s)
 static void put_one_shadow(struct json *j, const struct pst_shadow *s)
 {
     static const char *const names[] = { "\"module\":", "\"stage\":", "\"code\":", "\"text\":" };
-    const struct pst_str stage = pst_str_of(stage_name(s->stage));
+    const struct pst_str stage = pst_str_of(pst_stage_name(s->stage));
     const struct pst_str *const values[] = { &s->module, &stage, &s->code, &s->text };
     const char *before = "{";
 
@@ -362,13 +311,13 @@ static void put_number(struct out *o, size_t i, uint32_t n)
         json_u64(member(o, i), n);
         break;
     case FROM_REASON:
-        put_z(o, i, reason_name(n));
+        put_z(o, i, pst_end_name(n));
         break;
     case FROM_STAGE:
-        put_z(o, i, stage_name(n));
+        put_z(o, i, pst_stage_name(n));
         break;
     case FROM_SIDE:
-        put_z(o, i, side_name(n));
+        put_z(o, i, pst_side_name(n));
         break;
     case FROM_BOOL:
         put_bool(member(o, i), n != 0);

@@ -21,18 +21,6 @@ struct config {
     char how[8];
 };
 
-static const char *const stages[] = {
-    [PST_STAGE_ACCEPT] = "on_accept",
-    [PST_STAGE_PREFACE] = "on_preface",
-    [PST_STAGE_CLIENT_HELLO] = "on_client_hello",
-    [PST_STAGE_ADMIT] = "on_admit",
-    [PST_STAGE_TRANSPORT] = "on_transport",
-    [PST_STAGE_HANDSHAKE_DONE] = "on_handshake_done",
-    [PST_STAGE_UPSTREAM] = "on_upstream",
-    [PST_STAGE_UPSTREAM_READY] = "on_upstream_ready",
-    [PST_STAGE_ESTABLISHED] = "on_established",
-};
-
 static int32_t broken_data(void *ctx, pst_filter_out *out, const uint8_t *p, size_t n, uint32_t fin)
 {
     (void)ctx;
@@ -66,7 +54,7 @@ static int32_t init(pst_instance *self, const pst_cfg *cfg, void **inst)
         return PST_ERR_CONFIG;
     }
     for (uint32_t i = PST_STAGE_ACCEPT; i <= PST_STAGE_ESTABLISHED; i++) {
-        c->stage = strcmp(stages[i], at.p) == 0 ? i : c->stage;
+        c->stage = strcmp(pst_stage_name(i), at.p) == 0 ? i : c->stage;
     }
     memcpy(c->how, how.p, how.n < sizeof(c->how) ? how.n : sizeof(c->how) - 1);
     *inst = c;
