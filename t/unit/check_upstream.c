@@ -82,6 +82,28 @@ START_TEST(walk_visits_each_once)
 }
 END_TEST
 
+/* As many as a walk notes in itself, and one more. */
+START_TEST(walk_of_64_and_65)
+{
+    struct upstream_walk w = { 0 };
+    bool seen[65] = { false };
+
+    for (int i = 0; i < _i; i++) {
+        add(1);
+    }
+    start(CONF_ROUND_ROBIN);
+    for (int i = 0; i < _i; i++) {
+        int t = step(&w, &client);
+
+        ck_assert_int_ge(t, 0);
+        ck_assert(!seen[t]);
+        seen[t] = true;
+    }
+    ck_assert_int_eq(step(&w, &client), ERR_NOT_FOUND);
+    upstream_end(up, &w);
+}
+END_TEST
+
 START_TEST(tries_are_limited)
 {
     struct upstream_walk w = { 0 };
@@ -352,6 +374,7 @@ int main(void)
     tcase_add_test(tc, round_robin_is_exact_and_smooth);
     tcase_add_test(tc, round_robin_stays_exact_when_one_is_out);
     tcase_add_loop_test(tc, walk_visits_each_once, CONF_ROUND_ROBIN, CONF_SOURCE_HASH + 1);
+    tcase_add_loop_test(tc, walk_of_64_and_65, 64, 66);
     tcase_add_test(tc, tries_are_limited);
     tcase_add_test(tc, no_targets);
     tcase_add_test(tc, least_conn_by_weight);
