@@ -98,6 +98,7 @@ bool loop_base_timer(struct event *timer, uint64_t ms);
  * turn. [own thread]
  */
 void loop_defer(struct loop *l, struct task *t);
+/* Is it waiting to run? [own thread] */
 static inline bool task_queued(const struct task *t)
 {
     return t->next != NULL;
