@@ -204,8 +204,12 @@ static int32_t host_upstream_choose(pst_conn *conn, const struct pst_addr *addr)
     if ((addr->family != PST_AF_INET && addr->family != PST_AF_INET6) || addr->port == 0) {
         return PST_ERR_INVALID;
     }
-    c->setup->chosen = conn_keep_addr(c, addr);
-    return c->setup->chosen == NULL ? PST_ERR_NOMEM : PST_OK;
+    addr = conn_keep_addr(c, addr);
+    if (addr == NULL) {
+        return PST_ERR_NOMEM;
+    }
+    c->setup->chosen = addr;
+    return PST_OK;
 }
 
 static int32_t host_prepend(pst_conn *conn, uint32_t layer, const uint8_t *data, size_t n)
