@@ -54,21 +54,6 @@ static const struct pst_hello hello = {
     .legacy_version = 0x0303,
 };
 
-static const char *const stage_names[] = {
-    "",
-    "on_accept",
-    "on_preface",
-    "on_client_hello",
-    "on_admit",
-    "on_transport",
-    "on_handshake_done",
-    "on_upstream",
-    "on_upstream_ready",
-    "on_established",
-    "on_close",
-    "conn_fini",
-};
-
 /* One connection under way. */
 struct run {
     const struct conns *cs;
@@ -81,7 +66,7 @@ struct run {
 
 static void doing(const struct run *r, uint32_t stage, const char *more)
 {
-    findings_doing(r->cs->ck->all, "%s()%s at %s%s", stage_names[stage], more,
+    findings_doing(r->cs->ck->all, "%s()%s at %s%s", pst_stage_name(stage), more,
                    scope_text(r->cs->scope), r->cs->old ? " in a host of 1.0" : "");
 }
 
@@ -221,7 +206,7 @@ static void check_claim(const struct run *r, uint32_t stage, int32_t verdict)
         return;
     }
     if (has != (verdict == PST_CLAIM)) {
-        problem(r->cs->ck->all, "claim", "%s() %s: the two go together", stage_names[stage],
+        problem(r->cs->ck->all, "claim", "%s() %s: the two go together", pst_stage_name(stage),
                 has ? "supplies a stream and does not answer PST_CLAIM"
                     : "answers PST_CLAIM without a stream");
     }
@@ -263,7 +248,7 @@ static bool run_stage(struct run *r, uint32_t stage)
     if (verdict == PST_DENY && fake_conn_deny_code(r->conn)[0] == '\0') {
         problem(cs->ck->all, "deny",
                 "%s() denies without a reason: call host->deny() first, the event tells it",
-                stage_names[stage]);
+                pst_stage_name(stage));
     }
     if (verdict == PST_PENDING) {
         verdict = wait_for_it(r, stage);

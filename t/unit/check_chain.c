@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "core/base/err.h"
@@ -15,7 +14,6 @@
 #include "core/config/conf_error.h"
 #include "core/module/chain.h"
 #include "core/module/load.h"
-#include "plugin-api/pst_names.h"
 
 #define DIR "/nonexistent"
 
@@ -447,51 +445,6 @@ START_TEST(errors_carry_file_and_line)
 }
 END_TEST
 
-/* A name is its constant in lower case. */
-static const struct {
-    uint32_t number;
-    const char *constant;
-} ends[] = {
-#define END(x)                                                                                     \
-    {                                                                                              \
-        PST_END_##x, #x                                                                            \
-    }
-    END(CLIENT_FIN), END(UPSTREAM_FIN), END(IDLE), END(DENIED), END(HELLO_TIMEOUT),
-    END(BAD_HELLO), END(HELLO_TOO_LARGE), END(NO_SNI), END(UNKNOWN_SNI), END(NOT_TLS),
-    END(HANDSHAKE_FAILED), END(HANDSHAKE_TIMEOUT), END(CONNECT_FAILED), END(UPSTREAM_TLS_FAILED),
-    END(RESET), END(DRAINED), END(KILLED), END(OVERLOAD), END(INTERNAL),
-}, stages[] = {
-#define STAGE(x)                                                                                   \
-    {                                                                                              \
-        PST_STAGE_##x, "ON_" #x                                                                    \
-    }
-    STAGE(ACCEPT), STAGE(PREFACE), STAGE(CLIENT_HELLO), STAGE(ADMIT), STAGE(TRANSPORT),
-    STAGE(HANDSHAKE_DONE), STAGE(UPSTREAM), STAGE(UPSTREAM_READY), STAGE(ESTABLISHED),
-    STAGE(CLOSE), { PST_STAGE_CONN_FINI, "CONN_FINI" },
-};
-
-#define N(a) (sizeof(a) / sizeof((a)[0]))
-
-START_TEST(names_of_ends_and_stages)
-{
-    for (size_t i = 0; i < N(ends); i++) {
-        ck_assert_int_eq(strcasecmp(pst_end_name(ends[i].number), ends[i].constant), 0);
-    }
-    ck_assert_ptr_null(pst_end_name(0));
-    ck_assert_ptr_null(pst_end_name(N(ends) + 1));
-    ck_assert_uint_eq(N(stages), CHAIN_STAGES - 1);
-    for (size_t i = 0; i < N(stages); i++) {
-        ck_assert_int_eq(strcasecmp(pst_stage_name(stages[i].number), stages[i].constant), 0);
-    }
-    ck_assert_ptr_null(pst_stage_name(0));
-    ck_assert_ptr_null(pst_stage_name(CHAIN_STAGES));
-    ck_assert_str_eq(stage_name(CHAIN_STAGES), "?");
-    ck_assert_str_eq(pst_side_name(PST_SIDE_CLIENT), "client");
-    ck_assert_str_eq(pst_side_name(PST_SIDE_UPSTREAM), "upstream");
-    ck_assert_str_eq(pst_side_name(0), "proxy");
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("chain");
@@ -511,7 +464,6 @@ int main(void)
     tcase_add_test(t, worker_failure_ends_those_before);
     tcase_add_test(t, adopt_pairs_by_module_and_ordinal);
     tcase_add_test(t, errors_carry_file_and_line);
-    tcase_add_test(t, names_of_ends_and_stages);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
